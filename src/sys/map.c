@@ -1,0 +1,153 @@
+#include "sys/map.h"
+
+#include "base/bits.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+enum { MPOL_PREFERRED_NODE = 1 };
+
+size_t qr_page_size(void)
+{
+	static size_t size;
+
+	/* racing first callers write the same value */
+	if (qr_unlikely(!size))
+		size = getauxval(AT_PAGESZ);
+	return size;
+}
+
+/* mmap that keeps errno; NULL on failure, *@ret_error is set if not NULL. */
+static void *map(void *addr, size_t size, int prot, int flags, int *ret_error)
+{
+	int saved = errno;
+	void *p = mmap(addr, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags,
+		       -1, 0);
+
+	if (p == MAP_FAILED) {
+		if (ret_error)
+			*ret_error = -errno;
+		p = NULL;
+	}
+	errno = saved;
+	return p;
+}
+
+/* An aligned mapping: ask for more where the first answer is not aligned. */
+static void *map_aligned(size_t size, size_t align, int prot, int flags)
+{
+	void *p = map(NULL, size, prot, flags, NULL);
+
+	if (!p || !((uintptr_t)p & (align - 1)))
+		return p;
+	qr_map_unmap(p, size);
+	if (size > SIZE_MAX - align)
+		return NULL;
+
+	char *wide = map(NULL, size + align - qr_page_size(), prot, flags,
+			 NULL);
+	if (!wide)
+		return NULL;
+
+	size_t head = (size_t)(-(uintptr_t)wide & (align - 1));
+	size_t tail = align - qr_page_size() - head;
+
+	if (head)
+		qr_map_unmap(wide, head);
+	if (tail)
+		qr_map_unmap(wide + head + size, tail);
+	return wide + head;
+}
+
+void *qr_map_reserve(size_t size, size_t align)
+{
+	return map_aligned(size, align, PROT_NONE, MAP_NORESERVE);
+}
+
+static int protect(void *addr, size_t size, int prot)
+{
+	int saved = errno;
+	int rc = mprotect(addr, size, prot) ? -errno : 0;
+
+	errno = saved;
+	return rc;
+}
+
+int qr_map_commit(void *addr, size_t size)
+{
+	return protect(addr, size, PROT_READ | PROT_WRITE);
+}
+
+int qr_map_commit_readonly(void *addr, size_t size)
+{
+	return protect(addr, size, PROT_READ);
+}
+
+int qr_map_extend(void *addr, size_t size)
+{
+	int error = 0;
+	void *p = map(addr, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE,
+		      &error);
+
+	if (!p)
+		return error;
+	if (p != addr) { /* before Linux 4.17 the address was only a hint */
+		qr_map_unmap(p, size);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+int qr_map_purge(void *addr, size_t size)
+{
+	int saved = errno;
+	int rc = madvise(addr, size, MADV_DONTNEED) ? -errno : 0;
+
+	errno = saved;
+	return rc;
+}
+
+void *qr_map_map(size_t size, size_t align)
+{
+	return map_aligned(size, align, PROT_READ | PROT_WRITE, 0);
+}
+
+void qr_map_unmap(void *addr, size_t size)
+{
+	int saved = errno;
+
+	munmap(addr, size);
+	errno = saved;
+}
+
+void *qr_map_remap(void *addr, size_t old_size, size_t new_size, bool may_move)
+{
+	int saved = errno;
+	void *p = mremap(addr, old_size, new_size,
+			 may_move ? MREMAP_MAYMOVE : 0);
+
+	errno = saved;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void qr_map_bind(void *addr, size_t size, unsigned node)
+{
+	unsigned long mask[16] = { 0 };
+	int saved = errno;
+
+	if (node >= sizeof(mask) * 8)
+		return;
+	mask[node / (sizeof(mask[0]) * 8)] = 1ul
+					     << node % (sizeof(mask[0]) * 8);
+	syscall(SYS_mbind, addr, size, MPOL_PREFERRED_NODE, mask,
+		sizeof(mask) * 8 + 1, 0);
+	errno = saved;
+}

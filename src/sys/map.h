@@ -1,0 +1,49 @@
+/*
+ * Address space and memory, as the kernel gives them.
+ *
+ *	reserve/release		addresses: PROT_NONE, nothing charged
+ *	commit			reserved addresses become usable memory
+ *	purge			the memory goes back, the addresses stay
+ *	map/unmap/remap		usable memory with addresses of its own
+ *
+ * Every function returns 0 or a pointer, or -errno or NULL, and keeps errno.
+ * Addresses and sizes are multiples of qr_page_size().
+ */
+#ifndef QR_SYS_MAP_H
+#define QR_SYS_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The kernel's base page in bytes, from the auxiliary vector. */
+size_t qr_page_size(void);
+
+/* Reserve @size bytes aligned to @align (a power of two); NULL: none left. */
+void *qr_map_reserve(size_t size, size_t align);
+
+/* Make [@addr, @addr + @size) of a reservation readable and writable. */
+int qr_map_commit(void *addr, size_t size);
+
+/* Make it readable: it reads as zeros and costs nothing. */
+int qr_map_commit_readonly(void *addr, size_t size);
+
+/*
+ * Usable memory at exactly @addr, where nothing may be mapped.
+ * -EEXIST: something is; -ENOMEM: a limit.
+ */
+int qr_map_extend(void *addr, size_t size);
+
+/* Give the memory back; it reads as zeros afterwards.  -EINVAL: locked. */
+int qr_map_purge(void *addr, size_t size);
+
+/* Usable, zero memory of its own, aligned to @align; NULL: a limit. */
+void *qr_map_map(size_t size, size_t align);
+void qr_map_unmap(void *addr, size_t size);
+
+/* Resize a mapping, moving it if @may_move; NULL: not possible. */
+void *qr_map_remap(void *addr, size_t old_size, size_t new_size, bool may_move);
+
+/* Prefer NUMA node @node for pages of the range; a hint, failures ignored. */
+void qr_map_bind(void *addr, size_t size, unsigned node);
+
+#endif
