@@ -1,0 +1,19 @@
+/*
+ * The table of options: QR_OPTION(id, name, kind, words, initial, low, high,
+ * meaning, cost).  Included several times; see base/option.h.
+ */
+QR_OPTION(RSEQ, "rseq", QR_OPTION_WORD, "auto|cid|cpu|off", 0, 0, 3,
+	  "per-CPU caches: restartable sequences indexed by concurrency id "
+	  "(cid) or CPU number (cpu), or locked (off)",
+	  "off: about 20 ns more per call")
+QR_OPTION(REPORT, "report", QR_OPTION_WORD, "off|text|json", 0, 0, 2,
+	  "write all reports to stderr when the process exits", "none")
+QR_OPTION(RESERVE, "reserve", QR_OPTION_SIZE, 0, 0, 0, UINT64_C(1) << 46,
+	  "bytes of address space to reserve; 0: twice the memory, at least "
+	  "64g", "address space only")
+QR_OPTION(DIRTY, "dirty", QR_OPTION_SIZE, 0, UINT64_C(32) << 20, 0,
+	  UINT64_C(1) << 46,
+	  "free memory kept ready per zone, beside a quarter of what is live",
+	  "resident memory against page faults of 1 to 3 us per 4k")
+QR_OPTION(NODES, "nodes", QR_OPTION_WORD, "auto|one", 0, 0, 1,
+	  "NUMA nodes: as the kernel says, or all memory as one", "none")
