@@ -31,8 +31,8 @@ enum qr_lock_rank {
 	QR_RANK_LARGE,	/* cache of recently freed large mappings */
 	QR_RANK_VMA,	/* writers of the VMA tree */
 	QR_RANK_PCP,	/* one CPU's stash of page runs */
+	QR_RANK_SPAN,	/* frontiers and the table of spans */
 	QR_RANK_ZONE,	/* free areas of one zone */
-	QR_RANK_SPAN,	/* frontier and table of spans */
 	QR_RANK_PRINT,	/* whole lines on stderr */
 	QR_NR_RANKS
 };

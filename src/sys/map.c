@@ -91,11 +91,10 @@ int qr_map_commit_readonly(void *addr, size_t size)
 	return protect(addr, size, PROT_READ);
 }
 
-int qr_map_extend(void *addr, size_t size)
+static int map_at(void *addr, size_t size, int prot, int flags)
 {
 	int error = 0;
-	void *p = map(addr, size, PROT_READ | PROT_WRITE, MAP_FIXED_NOREPLACE,
-		      &error);
+	void *p = map(addr, size, prot, MAP_FIXED_NOREPLACE | flags, &error);
 
 	if (!p)
 		return error;
@@ -104,6 +103,16 @@ int qr_map_extend(void *addr, size_t size)
 		return -EEXIST;
 	}
 	return 0;
+}
+
+int qr_map_reserve_at(void *addr, size_t size)
+{
+	return map_at(addr, size, PROT_NONE, MAP_NORESERVE);
+}
+
+int qr_map_extend(void *addr, size_t size)
+{
+	return map_at(addr, size, PROT_READ | PROT_WRITE, 0);
 }
 
 int qr_map_purge(void *addr, size_t size)

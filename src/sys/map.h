@@ -21,6 +21,9 @@ size_t qr_page_size(void);
 /* Reserve @size bytes aligned to @align (a power of two); NULL: none left. */
 void *qr_map_reserve(size_t size, size_t align);
 
+/* Reserve @size bytes at exactly @addr, where nothing may be mapped. */
+int qr_map_reserve_at(void *addr, size_t size);
+
 /* Make [@addr, @addr + @size) of a reservation readable and writable. */
 int qr_map_commit(void *addr, size_t size);
 

@@ -1,0 +1,81 @@
+/*
+ * Nodes: whose memory a request gets.
+ *
+ * Every node with memory has one zone in each span.  A request names the node
+ * it wants and is served by
+ *
+ *	1. that node's zones, oldest span first
+ *	2. a new span, when the address range was what ran out
+ *	3. the other nodes' zones along the zonelist, nearest first
+ *
+ * Distances are read from /sys only when step 3, or a CPU whose node has no
+ * memory, first asks for them.  The kernel in turn prefers the node when it
+ * backs a zone's addresses, and falls back by its own zonelist.
+ *
+ * In front stands the pcp: per CPU a few blocks of the low orders, hot end
+ * first out, cold end given back to the zone in batches.
+ *
+ * Locking: pcp->lock (rank PCP), one per CPU; nodes are set up once at boot,
+ * spans are added under qr_span_lock.
+ */
+#ifndef QR_ARENA_NODE_H
+#define QR_ARENA_NODE_H
+
+#include "arena/zone.h"
+#include "sys/topology.h"
+
+enum {
+	QR_PCP_ORDERS = 4,	/* orders 0 to 3 */
+	QR_PCP_FRAMES = 64,	/* per CPU; half goes back when it is full */
+	QR_MAX_PCPS = 1024,	/* CPUs beyond it have none */
+};
+
+struct qr_nodes_config {
+	uint64_t nodes;		/* mask of nodes with memory */
+	size_t span_size;	/* bytes wanted for the first span */
+	bool extended;		/* see arena/span.h */
+	unsigned max_spans;
+	size_t high;		/* watermark of each zone, frames */
+	const char *sysfs_root;	/* "" but for tests */
+};
+
+struct qr_pcp {
+	struct qr_lock lock;
+	uint32_t nr_frames;
+	struct qr_list blocks[QR_PCP_ORDERS];	/* hot first; zero: unused */
+	uint64_t hits, refills, flushes;
+} QR_ALIGNED(128);
+
+extern struct qr_pcp qr_pcps[QR_MAX_PCPS];
+
+int qr_nodes_init(const struct qr_nodes_config *config);
+
+/* How many nodes have memory; 1 on most machines. */
+unsigned qr_nr_nodes(void);
+uint64_t qr_nodes_mask(void);
+
+/* The node that serves a CPU of @node: itself, or the nearest with memory. */
+unsigned qr_node_with_memory(unsigned node);
+
+/* As qr_zone_alloc, from @node or what is nearest to it. */
+struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
+			     unsigned align_order, bool *ret_clean);
+void qr_run_free(struct qr_page *page);
+/* Give the tail back: @nr_frames stay. */
+void qr_run_shrink(struct qr_page *page, size_t nr_frames);
+
+/* A block for a slab, through the pcp of @cpu; its state is PCP. */
+struct qr_page *qr_block_alloc(unsigned node, unsigned cpu, unsigned order);
+void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order);
+
+/* Empty every pcp into the zones. */
+void qr_pcps_drain(void);
+
+/* Give free memory back, but @keep bytes; returns the bytes returned. */
+size_t qr_nodes_trim(size_t keep);
+
+/* fork: every lock of spans, zones and pcps. */
+void qr_nodes_lock_all(void);
+void qr_nodes_unlock_all(bool child);
+
+#endif

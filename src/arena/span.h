@@ -1,0 +1,105 @@
+/*
+ * Spans: the address space that frames live in.
+ *
+ *	base (multiple of 4 MiB)                                        end
+ *	|frame bytes|pageblocks|mem_map| node 0's frames ... | node 1's ...|
+ *	 1 B a frame 128 B/512  64 B      committed ->frontier   ->frontier
+ *
+ * Frame numbers count from base, so the metadata's own frames have numbers
+ * too; their frame bytes stay QR_FRAME_NONE.  Metadata is committed in
+ * sections (the metadata of 256 MiB), frames in multiples of 4 MiB; both only
+ * ever grow, so a node costs two VMAs and commit never splits one.
+ *
+ * Two kinds of span:
+ *	reserved	PROT_NONE at once, committed by mprotect
+ *	extended	under a finite RLIMIT_AS: only the metadata is reserved,
+ *			frames are mapped as the frontier reaches them
+ *
+ * Locking: a span never changes once qr_spans knows it, but for the
+ * committed marks: SPAN lock.  Look-ups take no lock.
+ */
+#ifndef QR_ARENA_SPAN_H
+#define QR_ARENA_SPAN_H
+
+#include "arena/page.h"
+#include "sys/lock.h"
+
+#include <stdatomic.h>
+
+enum { QR_MAX_SPANS = 32, QR_MAX_SECTIONS = 4096 };
+
+struct qr_span {
+	uintptr_t base;
+	size_t nr_frames;	/* metadata's own included */
+	size_t first_frame;	/* first that is not metadata */
+	uint8_t *frame_bytes;	/* == base */
+	struct qr_pageblock *pageblocks;
+	struct qr_page *mem_map;
+	bool extended;
+	bool sections[QR_MAX_SECTIONS];	/* metadata committed, per 256 MiB */
+	uintptr_t raw_base;	/* as reserved */
+	size_t raw_size;
+};
+
+extern struct qr_span qr_spans[QR_MAX_SPANS];
+extern _Atomic unsigned qr_nr_spans;
+extern struct qr_lock qr_span_lock;
+
+/*
+ * Reserve a span for @size bytes of frames in @nr_nodes equal parts, and make
+ * it qr_spans[qr_nr_spans]; less is had where @size is not to be had.
+ * @extended: see above.
+ * NULL: not even 4 MiB a node.  The caller holds qr_span_lock, and publishes
+ * it with qr_span_publish.
+ */
+struct qr_span *qr_span_reserve(size_t size, unsigned nr_nodes, bool extended);
+void qr_span_publish(struct qr_span *span);
+
+/*
+ * Commit frames [@frame, @frame + @n) and their metadata.  Both multiples of
+ * QR_MAX_BLOCK_FRAMES.  0 or -ENOMEM.  qr_span_lock is held.
+ */
+int qr_span_commit(struct qr_span *span, size_t frame, size_t n);
+
+/* The span that holds @addr, or NULL. */
+QR_INLINE struct qr_span *qr_span_find(uintptr_t addr)
+{
+	/* acquire: pairs with qr_span_publish */
+	unsigned n = atomic_load_explicit(&qr_nr_spans, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct qr_span *span = &qr_spans[i];
+
+		if ((addr - span->base) >> QR_FRAME_SHIFT < span->nr_frames)
+			return span;
+	}
+	return NULL;
+}
+
+QR_INLINE size_t qr_span_frame(const struct qr_span *span, uintptr_t addr)
+{
+	return (addr - span->base) >> QR_FRAME_SHIFT;
+}
+
+QR_INLINE uintptr_t qr_span_addr(const struct qr_span *span, size_t frame)
+{
+	return span->base + (frame << QR_FRAME_SHIFT);
+}
+
+QR_INLINE struct qr_pageblock *qr_span_pageblock(const struct qr_span *span,
+						 size_t frame)
+{
+	return &span->pageblocks[frame >> QR_PAGEBLOCK_ORDER];
+}
+
+/* Resident frames of [@frame, @frame + @n): any, how many, all, none. */
+bool qr_span_any_resident(const struct qr_span *span, size_t frame, size_t n);
+size_t qr_span_count_resident(const struct qr_span *span, size_t frame,
+			      size_t n);
+void qr_span_set_resident(struct qr_span *span, size_t frame, size_t n);
+void qr_span_clear_resident(struct qr_span *span, size_t frame, size_t n);
+
+/* Give back the metadata pages of unused frames [@frame, @frame + @n). */
+void qr_span_purge_metadata(struct qr_span *span, size_t frame, size_t n);
+
+#endif

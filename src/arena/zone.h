@@ -1,0 +1,135 @@
+/*
+ * Zones: the free pages of one NUMA node in one span.
+ *
+ * A zone hands out blocks of 2^order frames and takes them back, merging
+ * neighbours (K. Knowlton, "A fast storage allocator", CACM 8(10), 1965; the
+ * lists per migratetype are Linux's).  Free blocks are kept apart by
+ * migratetype and by whether any of their frames is resident: resident ones
+ * go first, because a page fault costs as much as 300 allocations.
+ *
+ *	start ------------- frontier ------------ committed ---------- end
+ *	      in use or free         clean, unused           addresses only
+ *
+ * Watermarks bound the free resident frames by amount: whoever frees beyond
+ * high purges down to low.  Trim lets the frontier retreat.
+ *
+ * Locking: zone->lock (rank ZONE) guards areas, counters, the descriptors of
+ * free blocks and the resident bits of all the zone's frames.  Growth takes
+ * qr_span_lock first and asks the kernel with only that held.  A purge takes
+ * its blocks off the lists, drops the lock, asks the kernel, and puts them
+ * back: nobody can see them meanwhile.
+ */
+#ifndef QR_ARENA_ZONE_H
+#define QR_ARENA_ZONE_H
+
+#include "arena/page.h"
+#include "arena/span.h"
+#include "sys/lock.h"
+
+enum { QR_MAX_ZONES = 128, QR_NO_NODE = 255 };
+
+/* Free blocks of one migratetype, clean or dirty: a list per order. */
+struct qr_free_area {
+	uint32_t nonempty;		/* bit per order */
+	struct qr_list blocks[QR_NR_ORDERS];
+	size_t nr_blocks[QR_NR_ORDERS];
+};
+
+struct qr_zone_counters {
+	uint64_t allocated, freed;	/* frames, ever */
+	uint64_t grown, purged;		/* frames, ever */
+	uint64_t purge_calls;
+	uint64_t fallbacks;		/* blocks taken from the other type */
+	uint64_t foreign;		/* frames for callers of other nodes */
+};
+
+struct qr_zone {
+	struct qr_lock lock;
+	uint8_t index;			/* in qr_zones */
+	uint8_t node;
+	struct qr_span *span;
+	size_t start, end;		/* frames; never change */
+
+	/* lock */
+	struct qr_free_area area[QR_NR_MIGRATETYPES][2];	/* [dirty] */
+	size_t frontier;		/* descriptors below it are in use */
+	size_t committed;		/* >= frontier */
+	size_t nr_free;			/* frames in free blocks */
+	size_t nr_dirty;		/* of these, resident */
+	size_t nr_isolated;		/* frames in blocks being purged */
+	size_t low, high;		/* of nr_dirty, least values */
+	bool reclaiming;
+	struct qr_zone_counters counters;
+};
+
+extern struct qr_zone qr_zones[QR_MAX_ZONES];
+extern _Atomic unsigned qr_nr_zones;
+
+/* @high: least upper watermark in frames; low is half of it. */
+void qr_zone_init(struct qr_zone *zone, struct qr_span *span, size_t start,
+		  size_t end, unsigned node);
+void qr_zone_set_watermarks(struct qr_zone *zone, size_t high);
+
+/*
+ * A run of exactly @nr_frames frames (at most QR_MAX_BLOCK_FRAMES) whose
+ * address is a multiple of 2^@align_order frames; the tail of the block stays
+ * free.  Its first descriptor says RUN.  *@ret_clean, if not NULL: it reads
+ * as zeros.  NULL: the zone is used up or the kernel gives no more.
+ */
+struct qr_page *qr_zone_alloc(struct qr_zone *zone, size_t nr_frames,
+			      unsigned align_order, enum qr_migratetype type,
+			      bool *ret_clean);
+
+/* Free @nr_frames frames from @page on, wherever they begin and end. */
+void qr_zone_free(struct qr_zone *zone, struct qr_page *page,
+		  size_t nr_frames);
+
+/* Extend a run at its end by @more frames, if they are free. */
+bool qr_zone_extend(struct qr_zone *zone, struct qr_page *page, size_t more);
+
+/* Several blocks of one order at once, for the pcp; returns how many. */
+size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
+			  struct qr_list *ret_blocks);
+void qr_zone_free_bulk(struct qr_zone *zone, unsigned order,
+		       struct qr_list *blocks);
+
+/*
+ * Purge free resident frames until at most @keep are left, coldest first.
+ * Returns the frames purged.
+ */
+size_t qr_zone_purge(struct qr_zone *zone, size_t keep);
+
+/* Purge down to the low watermark if the zone is above its high one. */
+void qr_zone_reclaim(struct qr_zone *zone);
+
+/* Purge all, let the frontier retreat, give back metadata: frames purged. */
+size_t qr_zone_trim(struct qr_zone *zone, size_t keep);
+
+/* NULL, or a sentence on what is wrong.  For tests: walks everything. */
+const char *qr_zone_check(struct qr_zone *zone);
+
+QR_INLINE size_t qr_zone_frame(const struct qr_zone *zone,
+			       const struct qr_page *page)
+{
+	return (size_t)(page - zone->span->mem_map);
+}
+
+QR_INLINE struct qr_page *qr_zone_page(const struct qr_zone *zone, size_t frame)
+{
+	return &zone->span->mem_map[frame];
+}
+
+/* From a descriptor to its zone, its address, its frame byte. */
+QR_INLINE struct qr_zone *qr_page_zone(const struct qr_page *page)
+{
+	return &qr_zones[page->zone];
+}
+
+QR_INLINE uintptr_t qr_page_addr(const struct qr_page *page)
+{
+	const struct qr_zone *zone = qr_page_zone(page);
+
+	return qr_span_addr(zone->span, qr_zone_frame(zone, page));
+}
+
+#endif
