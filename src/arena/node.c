@@ -1,5 +1,7 @@
 #include "arena/node.h"
 
+#include "base/bitmap.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -216,9 +218,14 @@ void qr_run_shrink(struct qr_page *page, size_t nr_frames)
  * pcp
  */
 
+static unsigned nr_pcps(void)
+{
+	return (unsigned)qr_min(nodes.config.nr_cpus, QR_MAX_PCPS);
+}
+
 static struct qr_pcp *pcp_of(unsigned cpu, unsigned order)
 {
-	return cpu < QR_MAX_PCPS && order < QR_PCP_ORDERS ? &qr_pcps[cpu] :
+	return cpu < nr_pcps() && order < QR_PCP_ORDERS ? &qr_pcps[cpu] :
 							    NULL;
 }
 
@@ -358,7 +365,7 @@ void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order)
 
 void qr_pcps_drain(void)
 {
-	for (unsigned cpu = 0; cpu < QR_MAX_PCPS; cpu++) {
+	for (unsigned cpu = 0; cpu < nr_pcps(); cpu++) {
 		struct qr_pcp *pcp = &qr_pcps[cpu];
 		struct qr_list cut[QR_PCP_ORDERS];
 
@@ -384,11 +391,16 @@ size_t qr_nodes_trim(size_t keep)
 	return frames << QR_FRAME_SHIFT;
 }
 
+/* The pcps that fork holds: one may come into use meanwhile. */
+static uint64_t held_pcps[QR_MAX_PCPS / 64];
+
 void qr_nodes_lock_all(void)
 {
-	for (unsigned cpu = 0; cpu < QR_MAX_PCPS; cpu++) {
-		if (qr_pcps[cpu].lock.rank)
-			qr_lock_acquire(&qr_pcps[cpu].lock);
+	for (unsigned cpu = 0; cpu < nr_pcps(); cpu++) {
+		if (!qr_pcps[cpu].lock.rank)
+			continue;
+		qr_lock_acquire(&qr_pcps[cpu].lock);
+		qr_bitmap_set_range(held_pcps, cpu, 1);
 	}
 	qr_lock_acquire(&qr_span_lock);
 	for (unsigned i = 0; i < qr_nr_zones; i++)
@@ -408,8 +420,10 @@ void qr_nodes_unlock_all(bool child)
 	for (unsigned i = 0; i < qr_nr_zones; i++)
 		unlock(&qr_zones[i].lock, child);
 	unlock(&qr_span_lock, child);
-	for (unsigned cpu = 0; cpu < QR_MAX_PCPS; cpu++) {
-		if (qr_pcps[cpu].lock.rank)
-			unlock(&qr_pcps[cpu].lock, child);
+	for (unsigned cpu = 0; cpu < nr_pcps(); cpu++) {
+		if (!qr_bitmap_test(held_pcps, cpu))
+			continue;
+		qr_bitmap_clear_range(held_pcps, cpu, 1);
+		unlock(&qr_pcps[cpu].lock, child);
 	}
 }

@@ -32,6 +32,7 @@ enum {
 
 struct qr_nodes_config {
 	uint64_t nodes;		/* mask of nodes with memory */
+	unsigned nr_cpus;
 	size_t span_size;	/* bytes wanted for the first span */
 	bool extended;		/* see arena/span.h */
 	unsigned max_spans;

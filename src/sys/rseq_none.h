@@ -1,0 +1,21 @@
+/*
+ * A machine without restartable sequences: mode is always OFF.
+ */
+#ifndef QR_SYS_RSEQ_NONE_H
+#define QR_SYS_RSEQ_NONE_H
+
+QR_INLINE int32_t qr_rseq_id(void)
+{
+	return -1;
+}
+
+QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
+			   uint64_t desired, void *dst, const void *src,
+			   size_t n)
+{
+	(void)id, (void)word, (void)expect, (void)desired;
+	(void)dst, (void)src, (void)n;
+	return QR_RSEQ_MOVED;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/*
+ * Restartable sequences on x86-64.  See sys/rseq.h for the pseudo-code.
+ */
+#ifndef QR_SYS_RSEQ_X86_64_H
+#define QR_SYS_RSEQ_X86_64_H
+
+#define QR_HAVE_RSEQ 1
+
+/*
+ * struct rseq_cs: version and flags, start, length, abort handler.  The
+ * handler is preceded by the signature, dressed as an instruction (ud1).
+ * Labels are @n-relative: 1 begins, 2 ends, 4 is the handler.
+ */
+#define QR_RSEQ_TABLE                                                \
+	".pushsection .data.rel.ro.qr_rseq, \"aw\"\n\t"              \
+	".balign 32\n"                                               \
+	"3:\t.long 0, 0\n\t"                                         \
+	".quad 1f, 2f - 1f, 4f\n\t"                                  \
+	".popsection\n\t"
+
+#define QR_RSEQ_ABORT(go)                                            \
+	".pushsection .text.qr_rseq_abort, \"ax\"\n\t"               \
+	".byte 0x0f, 0xb9, 0x3d\n\t"                                 \
+	".long 0x53053053\n"                                         \
+	"4:\tjmp " go "\n\t"                                         \
+	".popsection\n\t"
+
+QR_INLINE int32_t qr_rseq_id(void)
+{
+	int32_t id;
+
+	__asm__ volatile("movl %%fs:(%1), %0"
+			 : "=r"(id)
+			 : "r"(qr_rseq.id_offset)
+			 : "memory");
+	return id;
+}
+
+QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
+			   uint64_t desired, void *dst, const void *src,
+			   size_t n)
+{
+	__asm__ goto volatile(
+		QR_RSEQ_TABLE
+		"leaq 3b(%%rip), %%rax\n\t"
+		"movq %%rax, %%fs:(%[cs])\n"
+		"1:\tcmpl %%fs:(%[id_off]), %[id]\n\t"
+		"jne %l[moved]\n\t"
+		"cmpq %[word], %[expect]\n\t"
+		"jne %l[changed]\n\t"
+		"xorl %%ecx, %%ecx\n"
+		"5:\tcmpq %[n], %%rcx\n\t"
+		"je 6f\n\t"
+		"movq (%[src], %%rcx, 8), %%rax\n\t"
+		"movq %%rax, (%[dst], %%rcx, 8)\n\t"
+		"incq %%rcx\n\t"
+		"jmp 5b\n"
+		"6:\tmovq %[desired], %[word]\n"
+		"2:\n\t"
+		QR_RSEQ_ABORT("%l[moved]")
+		:
+		: [cs] "r"(qr_rseq.cs_offset), [id_off] "r"(qr_rseq.id_offset),
+		  [id] "r"(id), [word] "m"(*word), [expect] "r"(expect),
+		  [desired] "r"(desired), [dst] "r"(dst), [src] "r"(src),
+		  [n] "r"(n)
+		: "rax", "rcx", "memory", "cc"
+		: moved, changed);
+	return 0;
+moved:
+	return QR_RSEQ_MOVED;
+changed:
+	return QR_RSEQ_CHANGED;
+}
+
+#endif
