@@ -33,6 +33,7 @@ enum qr_lock_rank {
 	QR_RANK_PCP,	/* one CPU's stash of page runs */
 	QR_RANK_SPAN,	/* frontiers and the table of spans */
 	QR_RANK_ZONE,	/* free areas of one zone */
+	QR_RANK_META,	/* memory for our own structures */
 	QR_RANK_PRINT,	/* whole lines on stderr */
 	QR_NR_RANKS
 };
