@@ -4,7 +4,8 @@
  *
  *	QUARRY_OPTIONS=name:value,name:value,...
  *
- * Values: numbers with k, m, g suffixes; on/off; one of a list of words.
+ * Values: decimal numbers, with or without one of the suffixes k, m, g (powers
+ * of 1024, upper case too); on/off; one of a list of words.
  * What does not parse is skipped and told to the callback.  Pure: no
  * environment, no global state; core keeps the one instance.
  */
@@ -41,8 +42,11 @@ struct qr_options {
 void qr_options_init(struct qr_options *options);
 
 /*
- * Apply "name:value,..." of @length bytes.  @complain, if not NULL, is called
- * for each item that is not understood.  Returns how many were.
+ * Apply "name:value,..." of @length bytes, no NUL needed; of two values for
+ * one name the later holds, and empty items are fine.  @complain, if not NULL,
+ * is called for each item that is not understood: its name is not in the
+ * table, or its value does not parse or is out of range.  Returns how many
+ * were not understood.
  */
 unsigned qr_options_parse(struct qr_options *options, const char *text,
 			  size_t length,
