@@ -14,7 +14,7 @@
 #define QR_COLD __attribute__((cold, noinline))
 #define QR_EXPORT __attribute__((visibility("default")))
 #define QR_ALIGNED(bytes) __attribute__((aligned(bytes)))
-#define QR_PRINTF(format, args) __attribute__((format(printf, format, args)))
+#define QR_PRINTF(text, args) __attribute__((format(printf, text, args)))
 #define QR_UNUSED __attribute__((unused))
 #define QR_WEAK __attribute__((weak))
 #define QR_NORETURN __attribute__((noreturn))
