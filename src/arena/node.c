@@ -198,12 +198,22 @@ struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
 	return page;
 }
 
-void qr_run_free(struct qr_page *page)
+bool qr_run_free(struct qr_page *page)
 {
 	struct qr_zone *zone = qr_page_zone(page);
 
+	if (page->state != QR_PAGE_RUN)
+		return false;
 	zone->span->frame_bytes[qr_zone_frame(zone, page)] = QR_FRAME_NONE;
 	qr_zone_free(zone, page, page->nr_pages);
+	return true;
+}
+
+bool qr_run_extend(struct qr_page *page, size_t nr_frames)
+{
+	return nr_frames <= QR_MAX_BLOCK_FRAMES &&
+	       qr_zone_extend(qr_page_zone(page), page,
+			      nr_frames - page->nr_pages);
 }
 
 void qr_run_shrink(struct qr_page *page, size_t nr_frames)

@@ -61,9 +61,12 @@ unsigned qr_node_with_memory(unsigned node);
 /* As qr_zone_alloc, from @node or what is nearest to it. */
 struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
 			     unsigned align_order, bool *ret_clean);
-void qr_run_free(struct qr_page *page);
+/* False: no live run begins at @page; nothing was done. */
+bool qr_run_free(struct qr_page *page);
 /* Give the tail back: @nr_frames stay. */
 void qr_run_shrink(struct qr_page *page, size_t nr_frames);
+/* Grow to @nr_frames where it lies; false: what is behind it is in use. */
+bool qr_run_extend(struct qr_page *page, size_t nr_frames);
 
 /* A block for a slab, through the pcp of @cpu; its state is PCP. */
 struct qr_page *qr_block_alloc(unsigned node, unsigned cpu, unsigned order);

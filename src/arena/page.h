@@ -45,11 +45,11 @@ enum qr_page_state {
 	QR_PAGE_RUN,
 };
 
-/* Frame bytes: 1 to 126 are caches with per-CPU arrays. */
+/* Frame bytes: 1 to 125 are caches with per-CPU arrays.  All are below 128. */
 enum {
 	QR_FRAME_NONE = 0,
-	QR_FRAME_SLAB = 254,	/* a slab of a cache without arrays */
-	QR_FRAME_RUN = 255,	/* first frame of a run */
+	QR_FRAME_RUN = 126,	/* first frame of a run */
+	QR_FRAME_SLAB = 127,	/* a slab of a cache without arrays */
 };
 
 enum qr_migratetype {
