@@ -18,13 +18,21 @@ enum { QR_MAX_NODES = 64 };
 
 struct qr_topology {
 	uint64_t nodes;		/* mask of nodes with memory we may use */
-	unsigned nr_cpus;	/* CPU numbers are below this */
+	unsigned nr_cpus;	/* CPU numbers are below this: those that we
+				   may run on at the time of the call */
+	unsigned nr_cpu_ids;	/* and whatever happens later, below this */
 };
 
-/* get_mempolicy(MPOL_F_MEMS_ALLOWED), sched_getaffinity: 2 system calls. */
+/*
+ * get_mempolicy(MPOL_F_MEMS_ALLOWED), sched_getaffinity: 2 system calls.
+ * Where the kernel refuses: node 0; 1024 CPUs.
+ */
 void qr_topology_read(struct qr_topology *topology);
 
-/* CPU the caller runs on, and its node; never fails (0, 0 at worst). */
+/*
+ * CPU the caller runs on, and its node; never fails (0, 0 at worst).  A node
+ * past QR_MAX_NODES is told as 0.
+ */
 unsigned qr_topology_cpu(unsigned *ret_node);
 
 /*

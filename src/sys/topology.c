@@ -1,0 +1,275 @@
+#include "sys/topology.h"
+
+#include "base/bits.h"
+#include "sys/print.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	MEMS_ALLOWED = 4,    /* MPOL_F_MEMS_ALLOWED */
+	KERNEL_NODES = 1024, /* more than any kernel is built for */
+	KERNEL_CPUS = 8192,
+	CPUS_UNASKED = 1024, /* what to reckon with if it refuses to say */
+	NEAREST = 10,	     /* the distance of a node to itself */
+	FARTHEST = 255,
+	CPU_WORDS = 16, /* of the mask of qr_topology_cpus */
+};
+
+/*
+ * A raw system call: libc's may tell less, and may be cancellation points.
+ * Returns 0 or more, or -errno, and keeps errno.
+ */
+static long call(long number, long a, long b, long c, long d, long e)
+{
+	int saved = errno;
+	long rc = syscall(number, a, b, c, d, e);
+
+	if (rc < 0)
+		rc = -errno;
+	errno = saved;
+	return rc;
+}
+
+static uint64_t allowed_nodes(void)
+{
+	uint64_t mask[KERNEL_NODES / 64] = {0};
+	long rc = call(SYS_get_mempolicy, 0, (long)mask, KERNEL_NODES, 0,
+		       MEMS_ALLOWED);
+
+	/* ENOSYS without NUMA, EPERM in some sandboxes */
+	return rc < 0 || !mask[0] ? 1 : mask[0];
+}
+
+static void read_cpus(struct qr_topology *topology)
+{
+	uint64_t mask[KERNEL_CPUS / 64] = {0};
+	/* the answer is how many bytes the kernel's mask has */
+	long bytes =
+		call(SYS_sched_getaffinity, 0, sizeof(mask), (long)mask, 0, 0);
+	size_t words = bytes > 0 ? (size_t)bytes / 8 : 0;
+
+	topology->nr_cpu_ids = words ? (unsigned)words * 64 : CPUS_UNASKED;
+	topology->nr_cpus = topology->nr_cpu_ids;
+	for (; words; words--) {
+		uint64_t word = mask[words - 1];
+
+		if (!word)
+			continue;
+		topology->nr_cpus =
+			(unsigned)(words - 1) * 64 + qr_fls(word) + 1;
+		break;
+	}
+}
+
+void qr_topology_read(struct qr_topology *topology)
+{
+	topology->nodes = allowed_nodes();
+	read_cpus(topology);
+}
+
+unsigned qr_topology_cpu(unsigned *ret_node)
+{
+	unsigned cpu = 0, node = 0;
+	bool failed;
+
+#ifdef __GLIBC__
+	int saved = errno;
+
+	failed = getcpu(&cpu, &node); /* by the vdso where it can */
+	errno = saved;
+#else
+	failed = call(SYS_getcpu, (long)&cpu, (long)&node, 0, 0, 0);
+#endif
+	if (failed)
+		cpu = node = 0;
+	*ret_node = node < QR_MAX_NODES ? node : 0;
+	return cpu;
+}
+
+/*
+ * Files of /sys, a few bytes at a time: they can be long.
+ */
+struct reader {
+	int fd;
+	int error;
+	size_t at, length;
+	char buffer[256];
+};
+
+static int reader_open(struct reader *r, const char *root, const char *file)
+{
+	char path[256];
+
+	if (qr_format(path, sizeof(path), "%s/sys/devices/system/node/%s", root,
+		      file) >= sizeof(path))
+		return -ENAMETOOLONG;
+	r->error = 0;
+	r->at = r->length = 0;
+	r->fd = (int)call(SYS_openat, AT_FDCWD, (long)path,
+			  O_RDONLY | O_CLOEXEC, 0, 0);
+	return r->fd < 0 ? r->fd : 0;
+}
+
+static int reader_open_of_node(struct reader *r, const char *root,
+			       unsigned node, const char *name)
+{
+	char file[64];
+
+	qr_format(file, sizeof(file), "node%u/%s", node, name);
+	return reader_open(r, root, file);
+}
+
+static void reader_close(struct reader *r)
+{
+	call(SYS_close, r->fd, 0, 0, 0, 0);
+}
+
+/* The next character without taking it; -1 at the end and after an error. */
+static int peek(struct reader *r)
+{
+	long n;
+
+	if (r->at < r->length)
+		return (unsigned char)r->buffer[r->at];
+	if (r->error)
+		return -1;
+	do {
+		n = call(SYS_read, r->fd, (long)r->buffer, sizeof(r->buffer), 0,
+			 0);
+	} while (n == -EINTR);
+	if (n < 0)
+		r->error = (int)n;
+	if (n <= 0)
+		return -1;
+	r->at = 0;
+	r->length = (size_t)n;
+	return (unsigned char)r->buffer[0];
+}
+
+static bool take(struct reader *r, char c)
+{
+	if (peek(r) != c)
+		return false;
+	r->at++;
+	return true;
+}
+
+/* An unsigned number; false: there is none here. */
+static bool read_number(struct reader *r, unsigned *ret_number)
+{
+	unsigned n = 0;
+	bool any = false;
+
+	for (int c; (c = peek(r)) >= '0' && c <= '9'; r->at++) {
+		if (n < UINT_MAX / 16)
+			n = n * 10 + (unsigned)(c - '0');
+		any = true;
+	}
+	*ret_number = n;
+	return any;
+}
+
+/*
+ * A list as the kernel writes it, "0-3,8,10-11\n" or "\n", as bits of @mask;
+ * numbers past its end are left out.  0 or -errno.
+ */
+static int read_list(struct reader *r, uint64_t *mask, size_t words)
+{
+	unsigned from, to;
+
+	memset(mask, 0, words * sizeof(*mask));
+	if (take(r, '\n') || peek(r) < 0)
+		return r->error;
+	do {
+		if (!read_number(r, &from))
+			return r->error ? r->error : -EINVAL;
+		to = from;
+		if (take(r, '-') && !read_number(r, &to))
+			return r->error ? r->error : -EINVAL;
+		for (; from <= to && from < words * 64; from++)
+			mask[from / 64] |= UINT64_C(1) << (from % 64);
+	} while (take(r, ','));
+	if (!take(r, '\n') && peek(r) >= 0)
+		return -EINVAL;
+	return r->error;
+}
+
+static uint64_t online_nodes(const char *root)
+{
+	struct reader r;
+	uint64_t mask;
+	int rc;
+
+	if (reader_open(&r, root, "online"))
+		return 0;
+	rc = read_list(&r, &mask, 1);
+	reader_close(&r);
+	return rc ? 0 : mask;
+}
+
+/*
+ * Distances from @node, FARTHEST where unknown.  The file has one number per
+ * node that is online, memory or not, without saying which nodes these are.
+ */
+static void read_distances(const char *root, unsigned node,
+			   uint8_t distance[QR_MAX_NODES])
+{
+	uint64_t online = online_nodes(root);
+	struct reader r;
+	unsigned d;
+
+	memset(distance, FARTHEST, QR_MAX_NODES);
+	if (reader_open_of_node(&r, root, node, "distance"))
+		return;
+	for (; online && read_number(&r, &d); online &= online - 1) {
+		distance[qr_ctz(online)] =
+			(uint8_t)qr_clamp(d, NEAREST, FARTHEST);
+		while (take(&r, ' '))
+			;
+	}
+	reader_close(&r);
+}
+
+unsigned qr_topology_zonelist(const char *root, unsigned node, uint64_t mask,
+			      uint8_t list[QR_MAX_NODES])
+{
+	uint8_t distance[QR_MAX_NODES];
+	unsigned n = 0;
+
+	read_distances(root, node, distance);
+	distance[node] = 0;
+	/* insertion sort; counting up from @node settles the ties */
+	for (unsigned i = 0; i < QR_MAX_NODES; i++) {
+		unsigned candidate = (node + i) % QR_MAX_NODES;
+		unsigned at = n;
+
+		if (!(mask >> candidate & 1))
+			continue;
+		for (; at && distance[list[at - 1]] > distance[candidate]; at--)
+			list[at] = list[at - 1];
+		list[at] = (uint8_t)candidate;
+		n++;
+	}
+	return n;
+}
+
+int qr_topology_cpus(const char *root, unsigned node, uint64_t cpus[16])
+{
+	uint64_t mask[CPU_WORDS];
+	struct reader r;
+	int rc = reader_open_of_node(&r, root, node, "cpulist");
+
+	if (rc)
+		return rc;
+	rc = read_list(&r, mask, CPU_WORDS);
+	reader_close(&r);
+	if (!rc)
+		memcpy(cpus, mask, sizeof(mask));
+	return rc;
+}
