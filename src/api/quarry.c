@@ -1,0 +1,55 @@
+/*
+ * quarry.h, but for the caches: those are in slab/kmem_cache.c.
+ */
+#include "quarry.h"
+
+#include "api/text.h"
+#include "core/core.h"
+#include "core/report.h"
+
+#include <errno.h>
+
+QR_EXPORT const char *quarry_version(void)
+{
+	return QR_VERSION;
+}
+
+static int write_all(int fd, const struct qr_text *text)
+{
+	struct qr_out out;
+
+	qr_out_init_fd(&out, fd);
+	return out.sink(out.arg, text->base, text->used);
+}
+
+QR_EXPORT int quarry_report(int fd, enum quarry_format format,
+			    unsigned sections)
+{
+	struct qr_text text;
+	int error;
+
+	if (format != QUARRY_TEXT && format != QUARRY_JSON)
+		return EINVAL;
+	if (sections & ~(unsigned)QUARRY_ALL_SECTIONS)
+		return EINVAL;
+	qr_text_init(&text);
+	qr_report_write(&text.out, format, sections);
+	error = qr_text_finish(&text);
+	if (!error)
+		error = write_all(fd, &text);
+	qr_text_destroy(&text);
+	return -error;
+}
+
+QR_EXPORT size_t quarry_trim(void)
+{
+	return qr_trim(0);
+}
+
+QR_EXPORT size_t quarry_live_bytes(void)
+{
+	struct qr_totals totals;
+
+	qr_read_totals(&totals);
+	return totals.live;
+}
