@@ -16,12 +16,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Zeroed, aligned to 64 bytes; NULL: a limit was met. */
+/* @size zero bytes, aligned to 64; NULL: a limit was met. */
 void *qr_meta_alloc(size_t size);
 /* @size as it was asked for. */
 void qr_meta_free(void *ptr, size_t size);
 /* Bytes of chunks had from the kernel. */
 size_t qr_meta_bytes(void);
+
+/*
+ * The chunks, newest first, for who keeps count of mappings (arena/vma.h):
+ * each starts at its own address.  Lock-free.
+ */
+struct qr_meta_chunk;
+const struct qr_meta_chunk *qr_meta_chunks(void);
+const struct qr_meta_chunk *
+qr_meta_chunk_older(const struct qr_meta_chunk *chunk, size_t *ret_size);
 
 void qr_meta_lock_all(void);
 void qr_meta_unlock_all(bool child);
