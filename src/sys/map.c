@@ -129,12 +129,13 @@ void *qr_map_map(size_t size, size_t align)
 	return map_aligned(size, align, PROT_READ | PROT_WRITE, 0);
 }
 
-void qr_map_unmap(void *addr, size_t size)
+int qr_map_unmap(void *addr, size_t size)
 {
 	int saved = errno;
+	int rc = munmap(addr, size) ? -errno : 0;
 
-	munmap(addr, size);
 	errno = saved;
+	return rc;
 }
 
 void *qr_map_remap(void *addr, size_t old_size, size_t new_size, bool may_move)

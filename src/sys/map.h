@@ -41,7 +41,8 @@ int qr_map_purge(void *addr, size_t size);
 
 /* Usable, zero memory of its own, aligned to @align; NULL: a limit. */
 void *qr_map_map(size_t size, size_t align);
-void qr_map_unmap(void *addr, size_t size);
+/* -ENOMEM: a mapping would have to be split and there may be no more. */
+int qr_map_unmap(void *addr, size_t size);
 
 /* Resize a mapping, moving it if @may_move; NULL: not possible. */
 void *qr_map_remap(void *addr, size_t old_size, size_t new_size, bool may_move);
