@@ -63,8 +63,8 @@ void qr_lock_release_slow(struct qr_lock *lock)
 
 #ifdef QR_LOCK_DEBUG
 
-/* Ranks held by this thread: how many of each, and whether fork holds them. */
-static _Thread_local uint8_t held[QR_NR_RANKS];
+/* How many locks of each rank this thread holds; fork holds many of one. */
+static _Thread_local uint32_t held[QR_NR_RANKS];
 static _Thread_local bool same_rank_allowed;
 
 void qr_lock_allow_same_rank(bool allow)
@@ -72,12 +72,16 @@ void qr_lock_allow_same_rank(bool allow)
 	same_rank_allowed = allow;
 }
 
-void qr_lock_note_acquired(struct qr_lock *lock)
+void qr_lock_check_order(const struct qr_lock *lock)
 {
 	for (unsigned rank = lock->rank; rank < QR_NR_RANKS; rank++) {
 		if (held[rank] && !(rank == lock->rank && same_rank_allowed))
 			__builtin_trap();
 	}
+}
+
+void qr_lock_note_acquired(struct qr_lock *lock)
+{
 	held[lock->rank]++;
 }
 

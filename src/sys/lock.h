@@ -5,7 +5,8 @@
  *
  * A thread takes locks in ascending rank only.  Two locks of one rank (zones,
  * barns) are never held together, but by fork, which takes every lock in rank
- * order.  A build with -Dlock_debug=true checks both and the asserts.
+ * order.  A build with -Dlock_debug=true checks both, before it would wait, and
+ * the asserts: what is wrong traps.
  *
  * No lock is ever held across a system call that may take long (madvise,
  * munmap of a large range); the futex calls below are the exception by nature.
@@ -50,12 +51,14 @@ void qr_lock_acquire_slow(struct qr_lock *lock);
 void qr_lock_release_slow(struct qr_lock *lock);
 
 #ifdef QR_LOCK_DEBUG
+void qr_lock_check_order(const struct qr_lock *lock);
 void qr_lock_note_acquired(struct qr_lock *lock);
 void qr_lock_note_released(struct qr_lock *lock);
 void qr_lock_assert_held(const struct qr_lock *lock);
 /* fork only: several locks of one rank at once are fine until false */
 void qr_lock_allow_same_rank(bool allow);
 #else
+QR_INLINE void qr_lock_check_order(const struct qr_lock *lock) { (void)lock; }
 QR_INLINE void qr_lock_note_acquired(struct qr_lock *lock) { (void)lock; }
 QR_INLINE void qr_lock_note_released(struct qr_lock *lock) { (void)lock; }
 QR_INLINE void qr_lock_assert_held(const struct qr_lock *lock) { (void)lock; }
@@ -66,6 +69,7 @@ QR_INLINE bool qr_lock_try(struct qr_lock *lock)
 {
 	uint32_t free_word = 0;
 
+	qr_lock_check_order(lock);
 	/* acquire: pairs with the release in qr_lock_release */
 	if (!atomic_compare_exchange_strong_explicit(&lock->word, &free_word,
 						     1, memory_order_acquire,
@@ -79,6 +83,8 @@ QR_INLINE void qr_lock_acquire(struct qr_lock *lock)
 {
 	uint32_t free_word = 0;
 
+	qr_lock_check_order(lock);
+	/* acquire: pairs with the release in qr_lock_release */
 	if (qr_unlikely(!atomic_compare_exchange_strong_explicit(
 		    &lock->word, &free_word, 1, memory_order_acquire,
 		    memory_order_relaxed)))
