@@ -3,6 +3,7 @@
 #include "base/bits.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -17,11 +18,14 @@ enum { MPOL_PREFERRED_NODE = 1 };
 
 size_t qr_page_size(void)
 {
-	static size_t size;
+	static _Atomic size_t known;
+	/* relaxed: racing first callers write the same value */
+	size_t size = atomic_load_explicit(&known, memory_order_relaxed);
 
-	/* racing first callers write the same value */
-	if (qr_unlikely(!size))
+	if (qr_unlikely(!size)) {
 		size = getauxval(AT_PAGESZ);
+		atomic_store_explicit(&known, size, memory_order_relaxed);
+	}
 	return size;
 }
 
@@ -41,7 +45,20 @@ static void *map(void *addr, size_t size, int prot, int flags, int *ret_error)
 	return p;
 }
 
-/* An aligned mapping: ask for more where the first answer is not aligned. */
+static int protect(void *addr, size_t size, int prot)
+{
+	int saved = errno;
+	int rc = mprotect(addr, size, prot) ? -errno : 0;
+
+	errno = saved;
+	return rc;
+}
+
+/*
+ * An aligned mapping: ask for more where the first answer is not aligned, and
+ * cut it.  What is asked for in excess must not count as memory, or mlockall
+ * and strict overcommit would charge it: access comes last.
+ */
 static void *map_aligned(size_t size, size_t align, int prot, int flags)
 {
 	void *p = map(NULL, size, prot, flags, NULL);
@@ -52,7 +69,7 @@ static void *map_aligned(size_t size, size_t align, int prot, int flags)
 	if (size > SIZE_MAX - align)
 		return NULL;
 
-	char *wide = map(NULL, size + align - qr_page_size(), prot, flags,
+	char *wide = map(NULL, size + align - qr_page_size(), PROT_NONE, flags,
 			 NULL);
 	if (!wide)
 		return NULL;
@@ -64,21 +81,16 @@ static void *map_aligned(size_t size, size_t align, int prot, int flags)
 		qr_map_unmap(wide, head);
 	if (tail)
 		qr_map_unmap(wide + head + size, tail);
+	if (prot != PROT_NONE && protect(wide + head, size, prot)) {
+		qr_map_unmap(wide + head, size);
+		return NULL;
+	}
 	return wide + head;
 }
 
 void *qr_map_reserve(size_t size, size_t align)
 {
 	return map_aligned(size, align, PROT_NONE, MAP_NORESERVE);
-}
-
-static int protect(void *addr, size_t size, int prot)
-{
-	int saved = errno;
-	int rc = mprotect(addr, size, prot) ? -errno : 0;
-
-	errno = saved;
-	return rc;
 }
 
 int qr_map_commit(void *addr, size_t size)
