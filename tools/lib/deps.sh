@@ -1,23 +1,60 @@
 # Debian packages that a command needs: installed when root, named otherwise.
 # Sourced by the commands in tools/.
 
+# to build the library
+qr_packages_build=(gcc libc6-dev meson ninja-build pkg-config liburcu-dev)
+
+# to build and run every test
+qr_packages_check=(
+	"${qr_packages_build[@]}"
+	g++ clang-14 libclang-rt-14-dev libcriterion-dev binutils perl file
+	gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+	musl-tools linux-libc-dev
+)
+
+# the machine with several nodes
+qr_packages_vm=(qemu-system-x86 cpio xz-utils)
+
+qr_is_installed() # PACKAGE
+{
+	[ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = \
+		"install ok installed" ]
+}
+
+qr_apt_get()
+{
+	DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
+		"$@" </dev/null
+}
+
 # qr_need_packages PACKAGE... : 0 when all are there afterwards
 qr_need_packages()
 {
-	local missing=() p
+	local missing=() p log
+
 	for p in "$@"; do
-		[ "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" = \
-			"install ok installed" ] || missing+=("$p")
+		qr_is_installed "$p" || missing+=("$p")
 	done
 	[ ${#missing[@]} -eq 0 ] && return 0
 	if [ "$(id -u)" -ne 0 ]; then
-		echo "missing Debian packages: ${missing[*]}" >&2
-		echo "install them with: apt-get install ${missing[*]}" >&2
+		echo "missing Debian packages; install them with" >&2
+		echo "  apt-get install ${missing[*]}" >&2
 		return 1
 	fi
 	echo "installing ${missing[*]}" >&2
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get install -y -qq "${missing[@]}" >/dev/null 2>&1 && return 0
-	apt-get update -qq >&2 &&
-		apt-get install -y -qq "${missing[@]}" >/dev/null
+	log=$(mktemp) || return 1
+	# the lists may be absent, old, or the network slow: once more then
+	if qr_apt_get install -y -qq --no-install-recommends \
+			"${missing[@]}" >"$log" 2>&1 ||
+		{ qr_apt_get update -qq >>"$log" 2>&1
+		  qr_apt_get install -y -qq --no-install-recommends \
+			"${missing[@]}" >>"$log" 2>&1; }
+	then
+		rm -f "$log"
+		return 0
+	fi
+	tail -15 "$log" >&2
+	rm -f "$log"
+	echo "could not install ${missing[*]}" >&2
+	return 1
 }
