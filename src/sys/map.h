@@ -27,7 +27,10 @@ int qr_map_reserve_at(void *addr, size_t size);
 /* Make [@addr, @addr + @size) of a reservation readable and writable. */
 int qr_map_commit(void *addr, size_t size);
 
-/* Make it readable: it reads as zeros and costs nothing. */
+/*
+ * Make it readable: it reads as zeros and is not charged.  Reading costs page
+ * tables, and on kernels without a shared zero page also the pages read.
+ */
 int qr_map_commit_readonly(void *addr, size_t size);
 
 /*
@@ -41,7 +44,12 @@ int qr_map_purge(void *addr, size_t size);
 
 /* Usable, zero memory of its own, aligned to @align; NULL: a limit. */
 void *qr_map_map(size_t size, size_t align);
-/* -ENOMEM: a mapping would have to be split and there may be no more. */
+
+/*
+ * Give memory and addresses back.  -ENOMEM: a mapping of the kernel would have
+ * to be split, and there may be no more; nothing has changed then, and
+ * qr_map_purge() gives at least the memory back.
+ */
 int qr_map_unmap(void *addr, size_t size);
 
 /* Resize a mapping, moving it if @may_move; NULL: not possible. */
