@@ -44,7 +44,7 @@ qr_count_meson()
 		SKIP) qr_skipped+=("$where: $name");;
 		*) qr_count "$where: $name ($result)" 1;;
 		esac
-	done < <(sed -nE 's/^\{"name": "([^"]*)",.* "result": "([A-Z]+)", "starttime".*/\2 \1/p' "$1")
+	done < <(sed -nE 's/^\{"name": "(quarry:)?([^"]*)",.* "result": "([A-Z]+)", "starttime".*/\3 \2/p' "$1")
 }
 
 # The last lines of a run; the status of the whole.
