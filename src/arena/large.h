@@ -41,13 +41,20 @@ size_t qr_large_trim(size_t keep);
 
 struct qr_large_stats {
 	size_t live, nr_live;		/* bytes, objects */
-	size_t cached, nr_cached;	/* kept for reuse */
+	size_t cached, nr_cached;	/* kept for reuse, with memory */
+	size_t parked, nr_parked;	/* kept addresses; see large.c */
 	uint64_t allocs, cache_hits, remaps;
 };
 void qr_large_read_stats(struct qr_large_stats *ret_stats);
 
 /* The most the cache may keep, in bytes; set at boot from the options. */
 void qr_large_init(size_t cache_limit);
+
+/* "live", "cached", ...: the state in a qr_vma_info of kind LARGE. */
+const char *qr_large_state_name(uint32_t state);
+
+/* Everything holds that should; for tests. */
+bool qr_large_check(void);
 
 /* fork: see sys/lock.h. */
 void qr_large_lock_all(void);

@@ -12,23 +12,17 @@
  * memory, first asks for them.  The kernel in turn prefers the node when it
  * backs a zone's addresses, and falls back by its own zonelist.
  *
- * In front stands the pcp: per CPU a few blocks of the low orders, hot end
- * first out, cold end given back to the zone in batches.
+ * In front stands the pcp of the CPU (arena/pcp.h).
  *
- * Locking: pcp->lock (rank PCP), one per CPU; nodes are set up once at boot,
- * spans are added under qr_span_lock.
+ * Locking: nodes are set up once at boot; spans are added, and zonelists
+ * read, under qr_span_lock.
  */
 #ifndef QR_ARENA_NODE_H
 #define QR_ARENA_NODE_H
 
+#include "arena/pcp.h"
 #include "arena/zone.h"
 #include "sys/topology.h"
-
-enum {
-	QR_PCP_ORDERS = 4,	/* orders 0 to 3 */
-	QR_PCP_FRAMES = 64,	/* per CPU; half goes back when it is full */
-	QR_MAX_PCPS = 1024,	/* CPUs beyond it have none */
-};
 
 struct qr_nodes_config {
 	uint64_t nodes;		/* mask of nodes with memory */
@@ -40,15 +34,7 @@ struct qr_nodes_config {
 	const char *sysfs_root;	/* "" but for tests */
 };
 
-struct qr_pcp {
-	struct qr_lock lock;
-	uint32_t nr_frames;
-	struct qr_list blocks[QR_PCP_ORDERS];	/* hot first; zero: unused */
-	uint64_t hits, refills, flushes;
-} QR_ALIGNED(128);
-
-extern struct qr_pcp qr_pcps[QR_MAX_PCPS];
-
+/* 0 or -ENOMEM.  Once, before any other thread is about. */
 int qr_nodes_init(const struct qr_nodes_config *config);
 
 /* How many nodes have memory; 1 on most machines. */
@@ -58,7 +44,10 @@ uint64_t qr_nodes_mask(void);
 /* The node that serves a CPU of @node: itself, or the nearest with memory. */
 unsigned qr_node_with_memory(unsigned node);
 
-/* As qr_zone_alloc, from @node or what is nearest to it. */
+/*
+ * As qr_zone_alloc, from @node or what is nearest to it.  NULL: a limit, or
+ * @nr_frames or @align_order are too large.
+ */
 struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
 			     unsigned align_order, bool *ret_clean);
 /* False: no live run begins at @page; nothing was done. */
@@ -71,9 +60,6 @@ bool qr_run_extend(struct qr_page *page, size_t nr_frames);
 /* A block for a slab, through the pcp of @cpu; its state is PCP. */
 struct qr_page *qr_block_alloc(unsigned node, unsigned cpu, unsigned order);
 void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order);
-
-/* Empty every pcp into the zones. */
-void qr_pcps_drain(void);
 
 /* Give free memory back, but @keep bytes; returns the bytes returned. */
 size_t qr_nodes_trim(size_t keep);

@@ -11,9 +11,13 @@
  *	state	descriptor of				owned by
  *	UNUSED	interior of anything, or never used	-
  *	FREE	first frame of a free block, order	zone->lock
- *	PCP	first frame of a stashed block, order	the pcp's lock
+ *	PCP	first frame of a stashed block or run	the pcp's lock
  *	SLAB	first frame of a slab			its cache node's lock
  *	RUN	first frame of nr_pages frames		whoever allocated it
+ *
+ * A state is written by the owner, and read under zone->lock by whoever looks
+ * for a free buddy: only to and from FREE under that lock.  That is why it is
+ * atomic, relaxed.
  *
  * A frame is resident from its first allocation until it is purged; one that
  * is not resident reads as zeros.
@@ -25,6 +29,7 @@
 #include "base/list.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 enum {
 	QR_FRAME_SHIFT = 12,
@@ -60,14 +65,15 @@ enum qr_migratetype {
 
 struct qr_page {
 	struct qr_list link;	/* free area, pcp, or the slab's list */
-	uint8_t state;
+	_Atomic uint8_t state;
 	uint8_t order;
 	uint8_t zone;		/* index into qr_zones */
-	uint8_t bucket;		/* slab: which list it is on */
+	uint8_t bucket;		/* slab, free block: which list it is on */
 	uint16_t inuse;		/* slab: objects handed out */
 	uint16_t nr_objects;
 	union {
 		size_t nr_pages;	/* run */
+		size_t nr_resident;	/* free block: frames of it */
 		struct qr_cache *cache;	/* slab */
 	};
 	uint64_t map[4];	/* slab: this frame's share of the free bits */
@@ -82,5 +88,17 @@ struct qr_pageblock {
 };
 
 static_assert(sizeof(struct qr_pageblock) == 128, "two cache lines");
+
+QR_INLINE enum qr_page_state qr_page_state(struct qr_page *page)
+{
+	return (enum qr_page_state)atomic_load_explicit(&page->state,
+							memory_order_relaxed);
+}
+
+QR_INLINE void qr_page_set_state(struct qr_page *page, enum qr_page_state state)
+{
+	atomic_store_explicit(&page->state, (uint8_t)state,
+			      memory_order_relaxed);
+}
 
 #endif

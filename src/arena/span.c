@@ -7,41 +7,49 @@
 #include <string.h>
 
 enum {
-	SECTION_FRAMES = 1 << 16,	/* 256 MiB of frames */
+	ARRAY_ALIGN = 1 << 16,	/* the largest kernel page that we expect */
+	RESERVE_TRIES = 8,
 };
 
-static const uint64_t GIB = UINT64_C(1) << 30;
+/* More than any address space of today. */
+static const size_t MAX_SPAN_SIZE = (size_t)1 << 46;
 
 struct qr_span qr_spans[QR_MAX_SPANS];
 _Atomic unsigned qr_nr_spans;
 struct qr_lock qr_span_lock = QR_LOCK_INIT(QR_RANK_SPAN);
 
+/* Bytes of the arrays for @frames frames. */
+static size_t bytes_size(size_t frames)
+{
+	return qr_round_up(frames, ARRAY_ALIGN);
+}
+
+static size_t pageblocks_size(size_t frames)
+{
+	return qr_round_up((frames >> QR_PAGEBLOCK_ORDER) *
+				   sizeof(struct qr_pageblock),
+			   ARRAY_ALIGN);
+}
+
 static size_t metadata_size(size_t frames)
 {
-	size_t blocks = frames >> QR_PAGEBLOCK_ORDER;
-
-	return qr_round_up(frames, 1 << 16) +
-	       qr_round_up(blocks * sizeof(struct qr_pageblock), 1 << 16) +
+	return bytes_size(frames) + pageblocks_size(frames) +
 	       frames * sizeof(struct qr_page);
 }
 
 static void layout(struct qr_span *span, uintptr_t base, size_t frames)
 {
-	size_t blocks = frames >> QR_PAGEBLOCK_ORDER;
+	size_t first = qr_round_up(metadata_size(frames), QR_MAX_BLOCK_SIZE) >>
+		       QR_FRAME_SHIFT;
+	uintptr_t middle = base + bytes_size(frames) + pageblocks_size(frames);
 
 	span->base = base;
 	span->nr_frames = frames;
-	span->first_frame = qr_round_up(metadata_size(frames),
-					QR_MAX_BLOCK_SIZE) >>
-			    QR_FRAME_SHIFT;
+	span->first_frame = first;
 	span->frame_bytes = (uint8_t *)base;
-	span->pageblocks = (struct qr_pageblock *)(span->frame_bytes +
-						   qr_round_up(frames,
-							       1 << 16));
-	span->mem_map =
-		(struct qr_page *)((char *)span->pageblocks +
-				   qr_round_up(blocks * sizeof(*span->pageblocks),
-					       1 << 16));
+	span->pageblocks = (struct qr_pageblock *)middle - 1 +
+			   (first >> QR_PAGEBLOCK_ORDER);
+	span->mem_map = (struct qr_page *)middle - first;
 }
 
 /* All of it as PROT_NONE: addresses only. */
@@ -71,14 +79,16 @@ static bool reserve_metadata(struct qr_span *span, size_t frames)
 	if (!hint)
 		return false;
 	qr_map_unmap(hint, meta);
-	for (unsigned tries = 1; tries <= 8; tries++) {
+	for (unsigned tries = 1; tries <= RESERVE_TRIES; tries++) {
 		uintptr_t at = qr_round_down((uintptr_t)hint - 2 * size * tries,
 					     QR_MAX_BLOCK_SIZE);
 
+		if ((uintptr_t)hint <= 2 * size * tries)
+			break;
 		if (qr_map_reserve_at((void *)at, meta))
 			continue;
 		span->raw_base = at;
-		span->raw_size = size;
+		span->raw_size = meta;
 		span->extended = true;
 		layout(span, at, frames);
 		return true;
@@ -86,81 +96,76 @@ static bool reserve_metadata(struct qr_span *span, size_t frames)
 	return false;
 }
 
+static bool reserve(struct qr_span *span, size_t size, bool extended)
+{
+	size_t frames = qr_round_up(size, QR_MAX_BLOCK_SIZE) >> QR_FRAME_SHIFT;
+
+	memset(span, 0, sizeof(*span));
+	if (!(extended ? reserve_metadata(span, frames) :
+			 reserve_whole(span, frames)))
+		return false;
+	/* any address of the span may be asked for */
+	if (qr_map_commit_readonly(span->frame_bytes, bytes_size(frames)) == 0)
+		return true;
+	qr_map_unmap((void *)span->raw_base, span->raw_size);
+	return false;
+}
+
 struct qr_span *qr_span_reserve(size_t size, unsigned nr_nodes, bool extended)
 {
 	unsigned n = atomic_load_explicit(&qr_nr_spans, memory_order_relaxed);
-	struct qr_span *span = &qr_spans[n];
 	size_t least = (size_t)nr_nodes * 2 * QR_MAX_BLOCK_SIZE;
 
+	qr_lock_assert_held(&qr_span_lock);
 	if (n == QR_MAX_SPANS)
 		return NULL;
-	size = qr_min(size, QR_MAX_SECTIONS * (GIB / 4));
-	for (; size >= least; size /= 2) {
-		size_t frames = qr_round_up(size, QR_MAX_BLOCK_SIZE) >>
-				QR_FRAME_SHIFT;
-
-		memset(span, 0, sizeof(*span));
-		if (extended ? reserve_metadata(span, frames) :
-			       reserve_whole(span, frames))
-			goto reserved;
+	for (size = qr_min(size, MAX_SPAN_SIZE); size >= least; size /= 2) {
+		if (reserve(&qr_spans[n], size, extended))
+			return &qr_spans[n];
 	}
 	return NULL;
-reserved:
-	/* any address of the span may be asked for */
-	if (qr_map_commit_readonly(span->frame_bytes,
-				   qr_round_up(span->nr_frames, 1 << 16))) {
-		qr_map_unmap((void *)span->raw_base,
-			     extended ? metadata_size(span->nr_frames) :
-					span->raw_size);
-		return NULL;
-	}
-	return span;
 }
 
-void qr_span_publish(struct qr_span *span)
+void qr_span_publish(void)
 {
-	(void)span;
 	/* release: pairs with qr_span_find */
 	atomic_fetch_add_explicit(&qr_nr_spans, 1, memory_order_release);
 }
 
-/* [@from, @from + @size) widened to whole kernel pages. */
-static int commit_wide(void *from, size_t size)
+/* [@from, @to) widened to whole kernel pages. */
+static int commit_wide(const void *from, const void *to)
 {
 	uintptr_t page = qr_page_size();
 	uintptr_t start = qr_round_down((uintptr_t)from, page);
-	uintptr_t end = qr_round_up((uintptr_t)from + size, page);
+	uintptr_t end = qr_round_up((uintptr_t)to, page);
 
 	return qr_map_commit((void *)start, end - start);
 }
 
-static int commit_section(struct qr_span *span, size_t section)
+int qr_span_describe(struct qr_span *span, size_t from, size_t to)
 {
-	size_t frame = section * SECTION_FRAMES;
-	size_t n = qr_min(SECTION_FRAMES, span->nr_frames - frame);
-
-	if (commit_wide(span->frame_bytes + frame, n) ||
-	    commit_wide(&span->pageblocks[frame >> QR_PAGEBLOCK_ORDER],
-			(n >> QR_PAGEBLOCK_ORDER) *
-				sizeof(struct qr_pageblock)) ||
-	    commit_wide(&span->mem_map[frame], n * sizeof(struct qr_page)))
-		return -ENOMEM;
-	span->sections[section] = true;
-	return 0;
-}
-
-int qr_span_commit(struct qr_span *span, size_t frame, size_t n)
-{
-	void *addr = (void *)qr_span_addr(span, frame);
+	const struct qr_page *pages = &span->mem_map[from];
+	const void *blocks = qr_span_pageblock(span, to - 1);
+	const void *blocks_end = qr_span_pageblock(span, from) + 1;
 
 	qr_lock_assert_held(&qr_span_lock);
-	for (size_t s = frame / SECTION_FRAMES;
-	     s <= (frame + n - 1) / SECTION_FRAMES; s++) {
-		if (!span->sections[s] && commit_section(span, s))
-			return -ENOMEM;
-	}
-	return span->extended ? qr_map_extend(addr, n << QR_FRAME_SHIFT) :
-				qr_map_commit(addr, n << QR_FRAME_SHIFT);
+	if (commit_wide(&span->frame_bytes[from], &span->frame_bytes[to]))
+		return -ENOMEM;
+	if (blocks_end == pages)
+		return commit_wide(blocks, &span->mem_map[to]);
+	return commit_wide(blocks, blocks_end) ?
+		       -ENOMEM :
+		       commit_wide(pages, &span->mem_map[to]);
+}
+
+int qr_span_commit(struct qr_span *span, size_t from, size_t to)
+{
+	void *addr = (void *)qr_span_addr(span, from);
+	size_t size = (to - from) << QR_FRAME_SHIFT;
+
+	qr_lock_assert_held(&qr_span_lock);
+	return span->extended ? qr_map_extend(addr, size) :
+				qr_map_commit(addr, size);
 }
 
 /* Walk a range pageblock by pageblock. */
@@ -172,15 +177,6 @@ int qr_span_commit(struct qr_span *span, size_t frame, size_t n)
 	     at_ += len)                                                      \
 		for (struct qr_pageblock *block = qr_span_pageblock(span, at_); \
 		     block; block = NULL)
-
-bool qr_span_any_resident(const struct qr_span *span, size_t frame, size_t n)
-{
-	FOR_EACH_PART (span, frame, n, block, bit, len) {
-		if (qr_bitmap_any_in_range(block->resident, bit, len))
-			return true;
-	}
-	return false;
-}
 
 size_t qr_span_count_resident(const struct qr_span *span, size_t frame,
 			      size_t n)
@@ -204,12 +200,12 @@ void qr_span_clear_resident(struct qr_span *span, size_t frame, size_t n)
 		qr_bitmap_clear_range(block->resident, bit, len);
 }
 
-/* Purge the whole kernel pages inside [@from, @from + @size). */
-static void purge_inner(void *from, size_t size)
+/* Purge the whole kernel pages inside [@from, @to). */
+static void purge_inner(const void *from, const void *to)
 {
 	uintptr_t page = qr_page_size();
 	uintptr_t start = qr_round_up((uintptr_t)from, page);
-	uintptr_t end = qr_round_down((uintptr_t)from + size, page);
+	uintptr_t end = qr_round_down((uintptr_t)to, page);
 
 	if (start < end)
 		qr_map_purge((void *)start, end - start);
@@ -217,6 +213,6 @@ static void purge_inner(void *from, size_t size)
 
 void qr_span_purge_metadata(struct qr_span *span, size_t frame, size_t n)
 {
-	purge_inner(span->frame_bytes + frame, n);
-	purge_inner(&span->mem_map[frame], n * sizeof(struct qr_page));
+	purge_inner(&span->frame_bytes[frame], &span->frame_bytes[frame + n]);
+	purge_inner(&span->mem_map[frame], &span->mem_map[frame + n]);
 }

@@ -1,22 +1,25 @@
 /*
  * Spans: the address space that frames live in.
  *
- *	base (multiple of 4 MiB)                                        end
+ *	base (multiple of 4 MiB)       first_frame                      end
  *	|frame bytes|pageblocks|mem_map| node 0's frames ... | node 1's ...|
- *	 1 B a frame 128 B/512  64 B      committed ->frontier   ->frontier
+ *	 1 B a frame 128 B/512  64 B    committed ->frontier   ->frontier
+ *	 ->               <-    ->
  *
  * Frame numbers count from base, so the metadata's own frames have numbers
- * too; their frame bytes stay QR_FRAME_NONE.  Metadata is committed in
- * sections (the metadata of 256 MiB), frames in multiples of 4 MiB; both only
- * ever grow, so a node costs two VMAs and commit never splits one.
+ * too; their frame bytes stay QR_FRAME_NONE, and they have no descriptors.
+ * Frame bytes are readable for the whole span; all else is committed as the
+ * zones need it, and only ever grows, so commit never splits a mapping.  The
+ * arrow shows which way an array grows: pageblocks lie backwards, so that the
+ * first of them and the first descriptors are committed by one call.
  *
  * Two kinds of span:
  *	reserved	PROT_NONE at once, committed by mprotect
  *	extended	under a finite RLIMIT_AS: only the metadata is reserved,
  *			frames are mapped as the frontier reaches them
  *
- * Locking: a span never changes once qr_spans knows it, but for the
- * committed marks: SPAN lock.  Look-ups take no lock.
+ * Locking: a span never changes once qr_spans knows it.  What of it is
+ * committed its zones know.  Look-ups take no lock.
  */
 #ifndef QR_ARENA_SPAN_H
 #define QR_ARENA_SPAN_H
@@ -26,17 +29,21 @@
 
 #include <stdatomic.h>
 
-enum { QR_MAX_SPANS = 32, QR_MAX_SECTIONS = 4096 };
+enum {
+	QR_MAX_SPANS = 32,
+	/* All of this goes in steps of 64 frames: a page of descriptors. */
+	QR_STEP_ORDER = 6,
+	QR_STEP_FRAMES = 1 << QR_STEP_ORDER,
+};
 
 struct qr_span {
 	uintptr_t base;
 	size_t nr_frames;	/* metadata's own included */
 	size_t first_frame;	/* first that is not metadata */
 	uint8_t *frame_bytes;	/* == base */
-	struct qr_pageblock *pageblocks;
-	struct qr_page *mem_map;
+	struct qr_pageblock *pageblocks;	/* of frame 0, were there one */
+	struct qr_page *mem_map;		/* likewise */
 	bool extended;
-	bool sections[QR_MAX_SECTIONS];	/* metadata committed, per 256 MiB */
 	uintptr_t raw_base;	/* as reserved */
 	size_t raw_size;
 };
@@ -49,17 +56,19 @@ extern struct qr_lock qr_span_lock;
  * Reserve a span for @size bytes of frames in @nr_nodes equal parts, and make
  * it qr_spans[qr_nr_spans]; less is had where @size is not to be had.
  * @extended: see above.
- * NULL: not even 4 MiB a node.  The caller holds qr_span_lock, and publishes
+ * NULL: not even 8 MiB a node.  The caller holds qr_span_lock, and publishes
  * it with qr_span_publish.
  */
 struct qr_span *qr_span_reserve(size_t size, unsigned nr_nodes, bool extended);
-void qr_span_publish(struct qr_span *span);
+void qr_span_publish(void);
 
 /*
- * Commit frames [@frame, @frame + @n) and their metadata.  Both multiples of
- * QR_MAX_BLOCK_FRAMES.  0 or -ENOMEM.  qr_span_lock is held.
+ * Commit the metadata of frames [@from, @to), or the frames themselves, both
+ * multiples of QR_STEP_FRAMES.  0 or -ENOMEM; -EEXIST: something else lies
+ * there.  qr_span_lock is held.
  */
-int qr_span_commit(struct qr_span *span, size_t frame, size_t n);
+int qr_span_describe(struct qr_span *span, size_t from, size_t to);
+int qr_span_commit(struct qr_span *span, size_t from, size_t to);
 
 /* The span that holds @addr, or NULL. */
 QR_INLINE struct qr_span *qr_span_find(uintptr_t addr)
@@ -89,11 +98,10 @@ QR_INLINE uintptr_t qr_span_addr(const struct qr_span *span, size_t frame)
 QR_INLINE struct qr_pageblock *qr_span_pageblock(const struct qr_span *span,
 						 size_t frame)
 {
-	return &span->pageblocks[frame >> QR_PAGEBLOCK_ORDER];
+	return span->pageblocks - (frame >> QR_PAGEBLOCK_ORDER);
 }
 
-/* Resident frames of [@frame, @frame + @n): any, how many, all, none. */
-bool qr_span_any_resident(const struct qr_span *span, size_t frame, size_t n);
+/* How many of the frames [@frame, @frame + @n) are resident; mark them. */
 size_t qr_span_count_resident(const struct qr_span *span, size_t frame,
 			      size_t n);
 void qr_span_set_resident(struct qr_span *span, size_t frame, size_t n);

@@ -1,23 +1,24 @@
 /*
  * Zones: the free pages of one NUMA node in one span.
  *
- * A zone hands out blocks of 2^order frames and takes them back, merging
- * neighbours (K. Knowlton, "A fast storage allocator", CACM 8(10), 1965; the
- * lists per migratetype are Linux's).  Free blocks are kept apart by
- * migratetype and by whether any of their frames is resident: resident ones
- * go first, because a page fault costs as much as 300 allocations.
+ * A zone hands out runs of frames and takes them back (arena/buddy.h), grows
+ * into its range when nothing fits, and bounds its free resident frames.
  *
  *	start ------------- frontier ------------ committed ---------- end
  *	      in use or free         clean, unused           addresses only
  *
+ * The frontier moves in steps of 64 frames, whose descriptors are one page,
+ * so that a small program touches few of them.  Trim lets it retreat.
+ *
  * Watermarks bound the free resident frames by amount: whoever frees beyond
- * high purges down to low.  Trim lets the frontier retreat.
+ * high purges down to low.
  *
  * Locking: zone->lock (rank ZONE) guards areas, counters, the descriptors of
  * free blocks and the resident bits of all the zone's frames.  Growth takes
- * qr_span_lock first and asks the kernel with only that held.  A purge takes
- * its blocks off the lists, drops the lock, asks the kernel, and puts them
- * back: nobody can see them meanwhile.
+ * qr_span_lock first and asks the kernel with only that held.  A purge holds
+ * purge_lock (rank PURGE) all along; it takes its blocks off the lists, drops
+ * zone->lock, asks the kernel, and puts them back: nobody can see them
+ * meanwhile, and who finds nothing else waits for purge_lock and looks again.
  */
 #ifndef QR_ARENA_ZONE_H
 #define QR_ARENA_ZONE_H
@@ -36,7 +37,7 @@ struct qr_free_area {
 };
 
 struct qr_zone_counters {
-	uint64_t allocated, freed;	/* frames, ever */
+	uint64_t allocated, freed;	/* frames, ever; pcps are users */
 	uint64_t grown, purged;		/* frames, ever */
 	uint64_t purge_calls;
 	uint64_t fallbacks;		/* blocks taken from the other type */
@@ -45,29 +46,35 @@ struct qr_zone_counters {
 
 struct qr_zone {
 	struct qr_lock lock;
+	struct qr_lock purge_lock;
 	uint8_t index;			/* in qr_zones */
-	uint8_t node;
+	uint8_t node;			/* QR_NO_NODE: there is only one */
 	struct qr_span *span;
-	size_t start, end;		/* frames; never change */
+	size_t start;			/* frames */
+
+	/* qr_span_lock and lock to write, either to read */
+	size_t end;			/* falls where addresses are taken */
+	size_t frontier;		/* blocks below it are in use or free */
+	size_t committed;		/* >= frontier */
+	size_t described;		/* >= committed: has metadata */
 
 	/* lock */
 	struct qr_free_area area[QR_NR_MIGRATETYPES][2];	/* [dirty] */
-	size_t frontier;		/* descriptors below it are in use */
-	size_t committed;		/* >= frontier */
 	size_t nr_free;			/* frames in free blocks */
 	size_t nr_dirty;		/* of these, resident */
 	size_t nr_isolated;		/* frames in blocks being purged */
 	size_t low, high;		/* of nr_dirty, least values */
-	bool reclaiming;
+	size_t stuck;			/* nr_dirty that no purge could lower */
 	struct qr_zone_counters counters;
 };
 
 extern struct qr_zone qr_zones[QR_MAX_ZONES];
 extern _Atomic unsigned qr_nr_zones;
 
-/* @high: least upper watermark in frames; low is half of it. */
 void qr_zone_init(struct qr_zone *zone, struct qr_span *span, size_t start,
 		  size_t end, unsigned node);
+
+/* @high: least upper watermark in frames; low is half of it. */
 void qr_zone_set_watermarks(struct qr_zone *zone, size_t high);
 
 /*
@@ -87,22 +94,42 @@ void qr_zone_free(struct qr_zone *zone, struct qr_page *page,
 /* Extend a run at its end by @more frames, if they are free. */
 bool qr_zone_extend(struct qr_zone *zone, struct qr_page *page, size_t more);
 
-/* Several blocks of one order at once, for the pcp; returns how many. */
+/*
+ * Up to @n blocks of one order for the pcp, on @ret_blocks, their states PCP;
+ * how many.  More than one only if they are resident.
+ */
 size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
 			  struct qr_list *ret_blocks);
 void qr_zone_free_bulk(struct qr_zone *zone, unsigned order,
 		       struct qr_list *blocks);
 
 /*
- * Purge free resident frames until at most @keep are left, coldest first.
- * Returns the frames purged.
+ * arena/frontier.c: move the frontier so far that there is a free block of
+ * @order.  True: there is, or was for a moment, or another thread moved the
+ * frontier away from @seen.  No lock is held.
+ */
+bool qr_zone_grow(struct qr_zone *zone, unsigned order,
+		  enum qr_migratetype type, size_t seen);
+
+/* Is there room for a block of @order in the rest of the range? */
+bool qr_zone_has_room(const struct qr_zone *zone, unsigned order);
+
+/* Let the frontier retreat over free, clean frames; metadata goes back. */
+void qr_zone_retreat(struct qr_zone *zone);
+
+/*
+ * arena/purge.c: purge free resident frames until at most @keep are left,
+ * coldest first.  Returns the frames purged.
  */
 size_t qr_zone_purge(struct qr_zone *zone, size_t keep);
 
-/* Purge down to the low watermark if the zone is above its high one. */
+/* Is the zone above its high watermark?  zone->lock is held. */
+bool qr_zone_above_high(const struct qr_zone *zone);
+
+/* Then purge down to the low one, unless somebody else is at it. */
 void qr_zone_reclaim(struct qr_zone *zone);
 
-/* Purge all, let the frontier retreat, give back metadata: frames purged. */
+/* Purge all but @keep; if that is 0, retreat too: frames purged. */
 size_t qr_zone_trim(struct qr_zone *zone, size_t keep);
 
 /* NULL, or a sentence on what is wrong.  For tests: walks everything. */
@@ -119,7 +146,7 @@ QR_INLINE struct qr_page *qr_zone_page(const struct qr_zone *zone, size_t frame)
 	return &zone->span->mem_map[frame];
 }
 
-/* From a descriptor to its zone, its address, its frame byte. */
+/* From a descriptor to its zone and its address. */
 QR_INLINE struct qr_zone *qr_page_zone(const struct qr_page *page)
 {
 	return &qr_zones[page->zone];

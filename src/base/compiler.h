@@ -13,6 +13,8 @@
 #define QR_NOINLINE __attribute__((noinline))
 #define QR_COLD __attribute__((cold, noinline))
 #define QR_EXPORT __attribute__((visibility("default")))
+/* Extern, but of this library: no detour through the global offset table. */
+#define QR_HIDDEN __attribute__((visibility("hidden")))
 #define QR_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define QR_PRINTF(text, args) __attribute__((format(printf, text, args)))
 #define QR_UNUSED __attribute__((unused))

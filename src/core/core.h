@@ -50,6 +50,8 @@ struct qr_totals {
 	size_t free_dirty;	/* free pages that still have memory */
 	size_t committed;	/* bytes of spans below the frontiers */
 	size_t metadata;	/* bytes of descriptors, rows, trees; estimate */
+	size_t mapped_cached;	/* bytes in large mappings kept for reuse */
+	size_t slab_pages, run_pages, pcp_pages, used_pages;
 };
 void qr_read_totals(struct qr_totals *ret_totals);
 

@@ -13,4 +13,7 @@
 void qr_report_write(struct qr_out *out, enum quarry_format format,
 		     unsigned sections);
 
+/* To stderr, if option report says so. */
+void qr_report_at_exit(void);
+
 #endif

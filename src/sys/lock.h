@@ -9,7 +9,8 @@
  * the asserts: what is wrong traps.
  *
  * No lock is ever held across a system call that may take long (madvise,
- * munmap of a large range); the futex calls below are the exception by nature.
+ * munmap of a large range), but for rank PURGE, which is there to be waited
+ * for; the futex calls below are the exception by nature.
  *
  * Fork: the holder in the parent releases its copy in the child with
  * qr_lock_reset(), which also forgets sleepers that the child does not have.
@@ -31,8 +32,9 @@ enum qr_lock_rank {
 	QR_RANK_SLAB,	/* slab lists and bitmaps of one cache and node */
 	QR_RANK_LARGE,	/* cache of recently freed large mappings */
 	QR_RANK_VMA,	/* writers of the VMA tree */
-	QR_RANK_PCP,	/* one CPU's stash of page runs */
 	QR_RANK_SPAN,	/* frontiers and the table of spans */
+	QR_RANK_PURGE,	/* one purge of a zone at a time; long */
+	QR_RANK_PCP,	/* one CPU's stash of page runs */
 	QR_RANK_ZONE,	/* free areas of one zone */
 	QR_RANK_META,	/* memory for our own structures */
 	QR_RANK_PRINT,	/* whole lines on stderr */

@@ -25,12 +25,38 @@
  *	     abort:
  *		return MOVED
  *
- * src/slab/hot.h has two more, the pop and the push of malloc and free.  What
- * excludes what:
+ * The data of one id is a region of 2^QR_REGION_SHIFT bytes that begins with
+ * rows, one word each, four 16-bit indices of 8-byte slots of the region:
+ *
+ *	at	one past the top of the allocation array
+ *	al	its bottom
+ *	ft	one past the top of the free array
+ *	fl	its limit
+ *
+ *	pop(row)                          push(row, object)
+ *		{ area->rseq_cs = ... }           { area->rseq_cs = ... }
+ *	     begin:                            begin:
+ *		r = regions[area->id]             r = regions[area->id]
+ *		if (r->row.at <= r->row.al)       if (r->row.ft >= r->row.fl)
+ *			return EMPTY                      return FULL
+ *		object = r[r->row.at - 1]         r[r->row.ft] = object
+ *		{ r->row.at-- }                   { r->row.ft++ }
+ *	     end:                              end:
+ *		return object                     return DONE
+ *	     abort:                            abort:
+ *		start again                       start again
+ *
+ * A row with at <= al and ft >= fl misses whatever else it holds: zeros, or
+ * the stop pattern.  What excludes what:
  *
  *	             other sequences    a drain of another CPU's data
  *	sequence     same CPU: abort    stop pattern, then qr_rseq_barrier()
  *	drain        as left            QR_RANK_DRAIN
+ *
+ * A thread without a registered area has a negative id: the two regions
+ * before regions[0] exist, read as zeros, and so miss.  (Not so where libc
+ * registered the main thread but could not register another one, say under a
+ * filter of system calls set meanwhile: libraries that do that need rseq:cpu.)
  *
  * We use the area that libc registered (glibc 2.35 and later), read the id
  * fields and write rseq_cs only.  Where libc has none a thread registers an
@@ -62,14 +88,18 @@ enum { QR_RSEQ_MOVED = -1, QR_RSEQ_CHANGED = 1 };
 #define QR_RSEQ_SIGNATURE 0x53053053
 #endif
 
+enum { QR_REGION_SHIFT = 17, QR_REGION_SIZE = 1 << QR_REGION_SHIFT };
+
+/* Written at boot only. */
 struct qr_rseq {
 	ptrdiff_t cs_offset;	/* from the thread pointer to rseq_cs */
 	ptrdiff_t id_offset;	/* and to the id in use, 32 bits */
+	char *regions;		/* of id 0; two more lie before it */
 	enum qr_rseq_mode mode;
 	bool own;		/* our area, registered thread by thread */
 };
 
-extern struct qr_rseq qr_rseq;
+extern struct qr_rseq qr_rseq QR_HIDDEN;
 
 /*
  * Choose the mode: @wish, or what is nearest to it.  @one_node allows
@@ -91,7 +121,6 @@ bool qr_rseq_register_thread(void);
  * or will abort.  False: the kernel cannot (before Linux 5.10).
  */
 bool qr_rseq_barrier(void);
-
 
 #if defined(__x86_64__)
 #include "sys/rseq_x86_64.h"

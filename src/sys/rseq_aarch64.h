@@ -28,6 +28,82 @@ QR_INLINE char *qr_thread_pointer(void)
 	return tp;
 }
 
+/* The two of the hit path; see sys/rseq_x86_64.h. */
+QR_INLINE void *qr_rseq_pop(size_t row)
+{
+	char *tp = qr_thread_pointer();
+	void *object;
+	uint64_t region, top, bottom;
+
+	__asm__ goto volatile(
+		QR_RSEQ_TABLE
+		"0:\tadrp %[region], 3b\n\t"
+		"add %[region], %[region], :lo12:3b\n\t"
+		"str %[region], [%[cs]]\n"
+		"1:\tldrsw %[region], [%[id]]\n\t"
+		"add %[region], %[regions], %[region], lsl %[shift]\n\t"
+		"add %[bottom], %[region], %[row], lsl #3\n\t"
+		"ldrh %w[top], [%[bottom]]\n\t"
+		"ldrh %w[bottom], [%[bottom], #2]\n\t"
+		"cmp %w[top], %w[bottom]\n\t"
+		"b.ls %l[empty]\n\t"
+		"sub %w[top], %w[top], #1\n\t"
+		"ldr %[object], [%[region], %[top], lsl #3]\n\t"
+		"add %[region], %[region], %[row], lsl #3\n\t"
+		"strh %w[top], [%[region]]\n"
+		"2:\n\t"
+		QR_RSEQ_ABORT("0b")
+		: [object] "=&r"(object), [region] "=&r"(region),
+		  [top] "=&r"(top), [bottom] "=&r"(bottom)
+		: [cs] "r"(tp + qr_rseq.cs_offset),
+		  [id] "r"(tp + qr_rseq.id_offset),
+		  [regions] "r"(qr_rseq.regions), [row] "r"(row),
+		  [shift] "i"(QR_REGION_SHIFT)
+		: "memory", "cc"
+		: empty);
+	if (!object) /* never: it spares the caller's test */
+		__builtin_unreachable();
+	return object;
+empty:
+	return NULL;
+}
+
+QR_INLINE bool qr_rseq_push(size_t row, void *object)
+{
+	char *tp = qr_thread_pointer();
+	uint64_t region, top, limit;
+
+	__asm__ goto volatile(
+		QR_RSEQ_TABLE
+		"0:\tadrp %[region], 3b\n\t"
+		"add %[region], %[region], :lo12:3b\n\t"
+		"str %[region], [%[cs]]\n"
+		"1:\tldrsw %[region], [%[id]]\n\t"
+		"add %[region], %[regions], %[region], lsl %[shift]\n\t"
+		"add %[limit], %[region], %[row], lsl #3\n\t"
+		"ldrh %w[top], [%[limit], #4]\n\t"
+		"ldrh %w[limit], [%[limit], #6]\n\t"
+		"cmp %w[top], %w[limit]\n\t"
+		"b.hs %l[full]\n\t"
+		"str %[object], [%[region], %[top], lsl #3]\n\t"
+		"add %w[top], %w[top], #1\n\t"
+		"add %[region], %[region], %[row], lsl #3\n\t"
+		"strh %w[top], [%[region], #4]\n"
+		"2:\n\t"
+		QR_RSEQ_ABORT("0b")
+		: [region] "=&r"(region), [top] "=&r"(top),
+		  [limit] "=&r"(limit)
+		: [cs] "r"(tp + qr_rseq.cs_offset),
+		  [id] "r"(tp + qr_rseq.id_offset),
+		  [regions] "r"(qr_rseq.regions), [row] "r"(row),
+		  [object] "r"(object), [shift] "i"(QR_REGION_SHIFT)
+		: "memory", "cc"
+		: full);
+	return true;
+full:
+	return false;
+}
+
 QR_INLINE int32_t qr_rseq_id(void)
 {
 	int32_t id;

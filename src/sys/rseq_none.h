@@ -4,6 +4,18 @@
 #ifndef QR_SYS_RSEQ_NONE_H
 #define QR_SYS_RSEQ_NONE_H
 
+QR_INLINE void *qr_rseq_pop(size_t row)
+{
+	(void)row;
+	return NULL;
+}
+
+QR_INLINE bool qr_rseq_push(size_t row, void *object)
+{
+	(void)row, (void)object;
+	return false;
+}
+
 QR_INLINE int32_t qr_rseq_id(void)
 {
 	return -1;

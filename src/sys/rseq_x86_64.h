@@ -25,6 +25,74 @@
 	"4:\tjmp " go "\n\t"                                         \
 	".popsection\n\t"
 
+/*
+ * The two of the hit path.  Each begins again when it was interrupted, and
+ * leaves with a jump when there is nothing to pop or no room to push.
+ */
+QR_INLINE void *qr_rseq_pop(size_t row)
+{
+	void *object;
+	uint64_t region, top;
+
+	__asm__ goto volatile(
+		QR_RSEQ_TABLE
+		"0:\tleaq 3b(%%rip), %[region]\n\t"
+		"movq %[region], %%fs:(%[cs])\n"
+		"1:\tmovslq %%fs:(%[id]), %[region]\n\t"
+		"shlq %[shift], %[region]\n\t"
+		"addq %[regions], %[region]\n\t"
+		"movzwl (%[region], %[row], 8), %k[top]\n\t"
+		"cmpw 2(%[region], %[row], 8), %w[top]\n\t"
+		"jbe %l[empty]\n\t"
+		"movq -8(%[region], %[top], 8), %[object]\n\t"
+		"decl %k[top]\n\t"
+		"movw %w[top], (%[region], %[row], 8)\n"
+		"2:\n\t"
+		QR_RSEQ_ABORT("0b")
+		: [object] "=&r"(object), [region] "=&r"(region),
+		  [top] "=&r"(top)
+		: [cs] "r"(qr_rseq.cs_offset), [id] "r"(qr_rseq.id_offset),
+		  [regions] "m"(qr_rseq.regions), [row] "r"(row),
+		  [shift] "i"(QR_REGION_SHIFT)
+		: "memory", "cc"
+		: empty);
+	if (!object) /* never: it spares the caller's test */
+		__builtin_unreachable();
+	return object;
+empty:
+	return NULL;
+}
+
+QR_INLINE bool qr_rseq_push(size_t row, void *object)
+{
+	uint64_t region, top;
+
+	__asm__ goto volatile(
+		QR_RSEQ_TABLE
+		"0:\tleaq 3b(%%rip), %[region]\n\t"
+		"movq %[region], %%fs:(%[cs])\n"
+		"1:\tmovslq %%fs:(%[id]), %[region]\n\t"
+		"shlq %[shift], %[region]\n\t"
+		"addq %[regions], %[region]\n\t"
+		"movzwl 4(%[region], %[row], 8), %k[top]\n\t"
+		"cmpw 6(%[region], %[row], 8), %w[top]\n\t"
+		"jae %l[full]\n\t"
+		"movq %[object], (%[region], %[top], 8)\n\t"
+		"incl %k[top]\n\t"
+		"movw %w[top], 4(%[region], %[row], 8)\n"
+		"2:\n\t"
+		QR_RSEQ_ABORT("0b")
+		: [region] "=&r"(region), [top] "=&r"(top)
+		: [cs] "r"(qr_rseq.cs_offset), [id] "r"(qr_rseq.id_offset),
+		  [regions] "m"(qr_rseq.regions), [row] "r"(row),
+		  [object] "r"(object), [shift] "i"(QR_REGION_SHIFT)
+		: "memory", "cc"
+		: full);
+	return true;
+full:
+	return false;
+}
+
 QR_INLINE int32_t qr_rseq_id(void)
 {
 	int32_t id;

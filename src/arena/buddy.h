@@ -1,0 +1,60 @@
+/*
+ * The buddy allocator of a zone: blocks of 2^order frames, aligned to their
+ * size, split where they are too large and merged with their free buddies
+ * (K. Knowlton, "A fast storage allocator", CACM 8(10), 1965; the lists per
+ * migratetype are Linux's).
+ *
+ * Free blocks are kept apart by the migratetype of their first pageblock and
+ * by whether any of their frames is resident: resident ones go first, because
+ * a page fault costs as much as 300 allocations.
+ *
+ *	wanted: order 4 of type SLAB
+ *	1 resident, of the own type	the smallest that fits
+ *	2 resident, of the other type	whole pageblocks only: they change sides
+ *	3 clean, of the own type
+ *	4 clean, of the other type	whole pageblocks only
+ *	5 any of the other type		if the zone is small, or cannot grow
+ *
+ * A free block's descriptor counts its resident frames, so that nobody counts
+ * bits but who splits a block that is resident in part.
+ *
+ * Everything here needs zone->lock; frames are numbers in the zone's span.
+ */
+#ifndef QR_ARENA_BUDDY_H
+#define QR_ARENA_BUDDY_H
+
+#include "arena/zone.h"
+
+/*
+ * Take @nr_frames frames whose first is a multiple of 2^@order >= @nr_frames,
+ * and mark them resident; what a block has more stays free.  Returns the
+ * first frame, or 0.  *@ret_clean: none was resident.  @desperate: step 5.
+ */
+struct qr_buddy_request {
+	size_t nr_frames;
+	unsigned order;
+	enum qr_migratetype type;
+	bool desperate;
+	bool *ret_clean;	/* or NULL */
+};
+size_t qr_buddy_take(struct qr_zone *zone, const struct qr_buddy_request *want);
+
+/* Put a block back, merged as far as that goes; @resident frames of it are. */
+void qr_buddy_put(struct qr_zone *zone, size_t frame, unsigned order,
+		  size_t resident);
+
+/* The same for any @n frames. */
+void qr_buddy_put_range(struct qr_zone *zone, size_t frame, size_t n,
+			size_t resident);
+
+/* Is there a free block of @order at @frame? */
+bool qr_buddy_is_free(const struct qr_zone *zone, size_t frame, unsigned order);
+
+/* Take a free block off its list. */
+void qr_buddy_unlink(struct qr_zone *zone, struct qr_page *page);
+
+/* Every pageblock that begins in a range gets a migratetype. */
+void qr_buddy_set_type(struct qr_zone *zone, size_t frame, size_t n,
+		       enum qr_migratetype type);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * Purging: free resident frames go back to the kernel.
+ *
+ * The coldest block is the last of the dirty list of the highest order: few
+ * calls, and what was freed long ago.
+ *
+ *	purge_lock held |-------------------------------------------|
+ *	zone->lock held  |isolate|                     |put back|
+ *	the kernel is asked        |madvise ... madvise|
+ *
+ * Memory that cannot be purged (locked by mlock, or less than one of the
+ * kernel's pages) is remembered as stuck, so that it is not tried again on
+ * every free.
+ */
+#include "arena/buddy.h"
+#include "sys/map.h"
+
+enum {
+	BATCH = 16,			/* blocks isolated at once */
+	BATCH_FRAMES = 1 << 12,		/* and frames, but for the first */
+	BARE = 1,	/* page->inuse of a free block: stripped already */
+};
+
+static struct qr_page *coldest_block(struct qr_zone *zone)
+{
+	struct qr_free_area *area = &zone->area[QR_MIGRATE_RUN][1];
+
+	if (zone->area[QR_MIGRATE_SLAB][1].nonempty > area->nonempty)
+		area = &zone->area[QR_MIGRATE_SLAB][1];
+	return area->nonempty ?
+		       QR_LIST_LAST(&area->blocks[qr_fls(area->nonempty)],
+				    struct qr_page, link) :
+		       NULL;
+}
+
+/* Blocks off their lists, on their way to the kernel. */
+struct batch {
+	size_t n;
+	struct qr_page *blocks[BATCH];
+	bool done[BATCH];
+};
+
+static void isolate(struct qr_zone *zone, struct qr_page *page,
+		    struct batch *batch)
+{
+	qr_buddy_unlink(zone, page);
+	zone->nr_isolated += (size_t)1 << page->order;
+	batch->blocks[batch->n++] = page;
+}
+
+static void isolate_coldest(struct qr_zone *zone, size_t keep,
+			    struct batch *batch)
+{
+	struct qr_page *page;
+
+	qr_lock_acquire(&zone->lock);
+	while (batch->n < BATCH && zone->nr_isolated < BATCH_FRAMES &&
+	       zone->nr_dirty > keep && (page = coldest_block(zone)))
+		isolate(zone, page, batch);
+	qr_lock_release(&zone->lock);
+}
+
+/* All of it is one or more of the kernel's pages, or none of it is. */
+static bool purge_block(const struct qr_page *page)
+{
+	size_t size = (size_t)QR_FRAME_SIZE << page->order;
+
+	return size >= qr_page_size() &&
+	       qr_map_purge((void *)qr_page_addr(page), size) == 0;
+}
+
+/* Back to the lists; how many frames the kernel took. */
+static size_t put_back(struct qr_zone *zone, struct batch *batch)
+{
+	size_t purged = 0;
+
+	qr_lock_acquire(&zone->lock);
+	for (size_t i = 0; i < batch->n; i++) {
+		struct qr_page *page = batch->blocks[i];
+		size_t frame = qr_zone_frame(zone, page);
+		size_t size = (size_t)1 << page->order;
+		size_t resident = page->nr_resident;
+
+		zone->nr_isolated -= size;
+		if (batch->done[i]) {
+			purged += resident;
+			resident = 0;
+			qr_span_clear_resident(zone->span, frame, size);
+		}
+		qr_buddy_put(zone, frame, page->order, resident);
+	}
+	zone->counters.purged += purged;
+	zone->counters.purge_calls += batch->n;
+	qr_lock_release(&zone->lock);
+	return purged;
+}
+
+static size_t purge_locked(struct qr_zone *zone, size_t keep)
+{
+	size_t sum = 0, purged;
+
+	do {
+		struct batch batch = { .n = 0 };
+
+		isolate_coldest(zone, keep, &batch);
+		for (size_t i = 0; i < batch.n; i++)
+			batch.done[i] = purge_block(batch.blocks[i]);
+		purged = put_back(zone, &batch);
+		sum += purged;
+	} while (purged);
+
+	qr_lock_acquire(&zone->lock);
+	zone->stuck = zone->nr_dirty > keep ? zone->nr_dirty : 0;
+	qr_lock_release(&zone->lock);
+	return sum;
+}
+
+size_t qr_zone_purge(struct qr_zone *zone, size_t keep)
+{
+	size_t purged;
+
+	qr_lock_acquire(&zone->purge_lock);
+	purged = purge_locked(zone, keep);
+	qr_lock_release(&zone->purge_lock);
+	return purged;
+}
+
+static size_t nr_live(const struct qr_zone *zone)
+{
+	return zone->frontier - zone->start - zone->nr_free - zone->nr_isolated;
+}
+
+bool qr_zone_above_high(const struct qr_zone *zone)
+{
+	return zone->nr_dirty > zone->high + nr_live(zone) / 4 &&
+	       zone->nr_dirty > zone->stuck + zone->stuck / 4;
+}
+
+void qr_zone_reclaim(struct qr_zone *zone)
+{
+	size_t keep;
+	bool above;
+
+	if (!qr_lock_try(&zone->purge_lock))
+		return;
+	qr_lock_acquire(&zone->lock);
+	above = qr_zone_above_high(zone);
+	keep = zone->low + nr_live(zone) / 8;
+	qr_lock_release(&zone->lock);
+	if (above)
+		purge_locked(zone, keep);
+	qr_lock_release(&zone->purge_lock);
+}
+
+/*
+ * Large clean blocks below the frontier: all but the first page of their
+ * descriptors is unused.
+ */
+static bool strip_batch(struct qr_zone *zone)
+{
+	struct batch batch = { .n = 0 };
+
+	qr_lock_acquire(&zone->lock);
+	for (int type = 0; type < QR_NR_MIGRATETYPES; type++) {
+		struct qr_list *list =
+			&zone->area[type][0].blocks[QR_MAX_ORDER];
+
+		QR_LIST_FOR_EACH (node, safe, list) {
+			struct qr_page *page =
+				QR_CONTAINER_OF(node, struct qr_page, link);
+
+			if (page->inuse != BARE && batch.n < BATCH &&
+			    zone->nr_isolated < BATCH_FRAMES)
+				isolate(zone, page, &batch);
+		}
+	}
+	qr_lock_release(&zone->lock);
+
+	for (size_t i = 0; i < batch.n; i++)
+		qr_span_purge_metadata(
+			zone->span, qr_zone_frame(zone, batch.blocks[i]) + 1,
+			QR_MAX_BLOCK_FRAMES - 1);
+
+	qr_lock_acquire(&zone->lock);
+	for (size_t i = 0; i < batch.n; i++) {
+		struct qr_page *page = batch.blocks[i];
+
+		zone->nr_isolated -= QR_MAX_BLOCK_FRAMES;
+		qr_buddy_put(zone, qr_zone_frame(zone, page), QR_MAX_ORDER, 0);
+		page->inuse = BARE;
+	}
+	qr_lock_release(&zone->lock);
+	return batch.n != 0;
+}
+
+size_t qr_zone_trim(struct qr_zone *zone, size_t keep)
+{
+	size_t purged = qr_zone_purge(zone, keep);
+
+	if (keep)
+		return purged;
+	qr_zone_retreat(zone);
+	qr_lock_acquire(&zone->purge_lock);
+	while (strip_batch(zone))
+		;
+	qr_lock_release(&zone->purge_lock);
+	return purged;
+}

@@ -1,0 +1,145 @@
+#include "core/boot.h"
+
+#include "arena/large.h"
+#include "arena/node.h"
+#include "core/fork.h"
+#include "core/config.h"
+#include "core/report.h"
+#include "slab/hot.h"
+#include "slab/pcpu.h"
+#include "sys/limits.h"
+#include "sys/map.h"
+#include "sys/print.h"
+#include "sys/topology.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Atomic int qr_boot_state;
+struct qr_hot qr_hot;
+
+static struct qr_options options;
+
+uint64_t qr_option(enum qr_option_id id)
+{
+	return options.value[id];
+}
+
+static void complain(void *arg, const char *item, size_t length)
+{
+	(void)arg;
+	qr_warn("option not understood: %.*s", (int)length, item);
+}
+
+static void read_options(void)
+{
+	const char *text = qr_environment("QUARRY_OPTIONS");
+
+	qr_options_init(&options);
+	qr_options_parse(&options, QUARRY_DEFAULT_OPTIONS,
+			 sizeof(QUARRY_DEFAULT_OPTIONS) - 1, complain, NULL);
+	if (text)
+		qr_options_parse(&options, text, strlen(text), complain, NULL);
+}
+
+/*
+ * How much address space: what the machine's memory could ever fill, twice.
+ * Under a limit the span takes what it needs as it grows.
+ */
+static size_t span_size(const struct qr_limits *limits)
+{
+	size_t size = options.value[QR_OPT_RESERVE];
+
+	if (!size)
+		size = qr_max(2 * limits->memory, (size_t)64 << 30);
+	return qr_min(size, limits->address_space);
+}
+
+static int boot_nodes(const struct qr_topology *topology)
+{
+	struct qr_limits limits;
+	struct qr_nodes_config config = {
+		.nodes = topology->nodes,
+		.nr_cpus = topology->nr_cpus,
+		.high = options.value[QR_OPT_DIRTY] >> QR_FRAME_SHIFT,
+		.max_spans = QR_MAX_SPANS,
+		.sysfs_root = "",
+	};
+
+	qr_limits_read(&limits);
+	config.span_size = span_size(&limits);
+	config.extended = limits.address_space != SIZE_MAX;
+	/* one node's worth of nodes is none */
+	if (options.value[QR_OPT_NODES])
+		config.nodes = 1;
+	return qr_nodes_init(&config);
+}
+
+/* The hit path may hit from now on. */
+static void open_hot_path(void)
+{
+	const struct qr_span *span = &qr_spans[0];
+
+	if (qr_rseq.mode == QR_RSEQ_OFF || !qr_rseq.regions)
+		return;
+	qr_hot.frame_bytes = span->frame_bytes;
+	qr_hot.nr_sizes = QR_NR_SIZES;
+	/* release: whoever sees the number sees the bytes */
+	__atomic_store_n(&qr_hot.nr_frames, span->nr_frames, __ATOMIC_RELEASE);
+}
+
+static bool boot(void)
+{
+	struct qr_topology topology;
+
+	read_options();
+	qr_topology_read(&topology);
+	if (boot_nodes(&topology))
+		return false;
+	qr_large_init(options.value[QR_OPT_DIRTY]);
+	qr_rseq_init((enum qr_rseq_mode)options.value[QR_OPT_RSEQ],
+		     qr_nr_nodes() == 1);
+	qr_caches_init();
+	if (qr_pcpu_init(topology.nr_cpu_ids, topology.nr_cpus) == 0)
+		open_hot_path();
+	return true;
+}
+
+bool qr_boot_slow(void)
+{
+	int state = QR_BOOT_COLD;
+
+	if (atomic_compare_exchange_strong_explicit(
+		    &qr_boot_state, &state, QR_BOOT_BOOTING,
+		    memory_order_acquire, memory_order_acquire)) {
+		state = boot() ? QR_BOOT_READY : QR_BOOT_FAILED;
+		/* release: pairs with the acquires here and in qr_boot */
+		atomic_store_explicit(&qr_boot_state, state,
+				      memory_order_release);
+	}
+	while (state == QR_BOOT_BOOTING) {
+		sched_yield();
+		state = atomic_load_explicit(&qr_boot_state,
+					     memory_order_acquire);
+	}
+	return state == QR_BOOT_READY;
+}
+
+/* Misuse that no flush has met comes to light at the latest here. */
+__attribute__((destructor(101))) static void destructor(void)
+{
+	if (atomic_load_explicit(&qr_boot_state, memory_order_acquire) ==
+	    QR_BOOT_READY)
+		qr_pcpu_verify();
+	qr_report_at_exit();
+}
+
+/* When libc can be used; early, because others' constructors may fork. */
+__attribute__((constructor(101))) static void constructor(void)
+{
+	if (!qr_boot())
+		return;
+	pthread_atfork(qr_fork_prepare, qr_fork_parent, qr_fork_child);
+}

@@ -1,0 +1,34 @@
+#include "core/fork.h"
+
+#include "arena/large.h"
+#include "arena/meta.h"
+#include "arena/node.h"
+#include "slab/cache.h"
+
+void qr_fork_prepare(void)
+{
+	qr_lock_allow_same_rank(true);
+	qr_caches_lock_all();
+	qr_large_lock_all();
+	qr_nodes_lock_all();
+	qr_meta_lock_all();
+}
+
+static void unlock_all(bool child)
+{
+	qr_meta_unlock_all(child);
+	qr_nodes_unlock_all(child);
+	qr_large_unlock_all(child);
+	qr_caches_unlock_all(child);
+	qr_lock_allow_same_rank(false);
+}
+
+void qr_fork_parent(void)
+{
+	unlock_all(false);
+}
+
+void qr_fork_child(void)
+{
+	unlock_all(true);
+}

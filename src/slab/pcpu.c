@@ -1,0 +1,843 @@
+#include "slab/pcpu.h"
+
+#include "slab/barn.h"
+#include "slab/misuse.h"
+#include "slab/slab.h"
+#include "sys/map.h"
+#include "sys/rseq.h"
+#include "sys/topology.h"
+
+#include <errno.h>
+
+enum {
+	MAX_IDS = 8192,
+	MAX_LOCKED_IDS = 64,
+	FIRST_AUX = QR_NR_ROWS,
+	FIRST_SMALL = 2 * QR_NR_ROWS,
+	SMALL_CAPACITY = 8,
+	FIRST_FULL = FIRST_SMALL + 2 * SMALL_CAPACITY * QR_NR_ROWS,
+	NR_SLOTS = QR_REGION_SIZE / 8,
+	GROW_AFTER = 2,		/* misses at one capacity */
+	ARRAY_BYTES = 1 << 16,	/* of objects that an array may hold */
+	STOPPED = 0xffff,
+};
+
+/* A row, taken apart. */
+struct row {
+	unsigned at, al, ft, fl;
+};
+
+/* What the slow path remembers of a row; races are harmless. */
+struct aux {
+	uint16_t capacity;	/* wished for; the row's may lag behind */
+	uint8_t misses;
+	uint8_t pad;
+	uint16_t al, fl;	/* of a stopped row */
+};
+
+static_assert(sizeof(struct aux) == 8, "one slot");
+
+/* A row of the CPU that we run on. */
+struct site {
+	struct qr_cache *cache;
+	int32_t id;
+	uint64_t *region;
+	uint64_t *word;
+	struct aux *aux;
+};
+
+static struct {
+	char *regions;			/* of id 0; NULL: none */
+	unsigned nr_ids;
+	_Atomic unsigned nr_locked;	/* ids given to threads, mode OFF */
+	unsigned next_slot;		/* full-sized arrays given out */
+	struct qr_lock drain_lock;
+	_Atomic uint8_t ready[MAX_IDS];	/* region is writable */
+} pcpu = { .drain_lock = QR_LOCK_INIT(QR_RANK_DRAIN) };
+
+/* Without sequences each region has a lock, and a thread a region. */
+static struct {
+	struct qr_lock lock;
+} QR_ALIGNED(64) region_locks[MAX_LOCKED_IDS];
+static _Thread_local int32_t own_id; /* + 1; 0: none yet */
+
+int qr_pcpu_init(unsigned nr_ids, unsigned nr_cpus)
+{
+	size_t size;
+	char *regions;
+
+	if (qr_rseq.mode == QR_RSEQ_OFF)
+		nr_ids = (unsigned)qr_min(nr_cpus, MAX_LOCKED_IDS);
+	nr_ids = (unsigned)qr_min(nr_ids, MAX_IDS);
+	for (unsigned i = 0; i < MAX_LOCKED_IDS; i++)
+		qr_lock_init(&region_locks[i].lock, QR_RANK_CPU);
+	size = (size_t)(nr_ids + 2) << QR_REGION_SHIFT;
+	regions = qr_map_reserve(size, qr_page_size());
+	if (!regions)
+		return -ENOMEM;
+	if (qr_map_commit_readonly(regions, size)) {
+		qr_map_unmap(regions, size);
+		return -ENOMEM;
+	}
+	pcpu.regions = regions + 2 * QR_REGION_SIZE;
+	pcpu.nr_ids = nr_ids;
+	qr_rseq.regions = pcpu.regions;
+	return 0;
+}
+
+void qr_pcpu_layout(struct qr_cache *cache)
+{
+	size_t n = qr_clamp(ARRAY_BYTES / cache->size, 4, QR_MAX_BATCH);
+
+	/* what a program makes shares what is left */
+	if (cache->number > QR_NR_CLASSES)
+		n = qr_min(n, (NR_SLOTS - pcpu.next_slot) / 2 /
+				      (QR_MAX_CACHES - cache->number));
+	n = (size_t)1 << qr_fls(n);
+	cache->max_capacity = (uint16_t)n;
+	cache->first_slot = (uint16_t)(FIRST_FULL + pcpu.next_slot);
+	if (cache->number <= QR_NR_CLASSES)
+		pcpu.next_slot += 2 * n;
+	else
+		cache->first_slot = (uint16_t)(
+			FIRST_FULL + pcpu.next_slot +
+			2 * n * (cache->number - QR_NR_CLASSES - 1u));
+}
+
+/* Rows */
+
+static uint64_t pack(struct row row)
+{
+	return row.at | (uint64_t)row.al << 16 | (uint64_t)row.ft << 32 |
+	       (uint64_t)row.fl << 48;
+}
+
+static struct row unpack(uint64_t word)
+{
+	return (struct row){ word & 0xffff, word >> 16 & 0xffff,
+			     word >> 32 & 0xffff, word >> 48 };
+}
+
+static bool is_stopped(struct row row)
+{
+	return row.al == STOPPED;
+}
+
+static unsigned small_slot(const struct qr_cache *cache)
+{
+	return FIRST_SMALL + 2u * SMALL_CAPACITY * cache->number;
+}
+
+static bool is_small(struct row row)
+{
+	return row.al < FIRST_FULL;
+}
+
+/* Start of the other array than the one that starts at @start. */
+static unsigned partner(const struct qr_cache *cache, unsigned start)
+{
+	unsigned first = cache->first_slot, n = cache->max_capacity;
+
+	if (start < FIRST_FULL) {
+		first = small_slot(cache);
+		n = SMALL_CAPACITY;
+	}
+	return start == first ? first + n : first;
+}
+
+static unsigned free_bottom(const struct qr_cache *cache, struct row row)
+{
+	return partner(cache, row.al);
+}
+
+/* How many of an array's slots may be used now. */
+static unsigned capacity(const struct site *site, bool small)
+{
+	unsigned n = site->aux->capacity;
+
+	return small && n > SMALL_CAPACITY ? SMALL_CAPACITY : n;
+}
+
+/* @n words, as others may see them: the locked mode has readers. */
+static void copy_words(uint64_t *dst, const uint64_t *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		__atomic_store_n(&dst[i],
+				 __atomic_load_n(&src[i], __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+}
+
+/*
+ * Copy @n slots and change the row, both or nothing: 0, or it was not
+ * @expect, or we no longer run there.
+ */
+static int row_change(const struct site *site, uint64_t expect, struct row row,
+		      void *dst, const void *src, size_t n)
+{
+	struct qr_lock *lock;
+	int rc = QR_RSEQ_CHANGED;
+
+	if (qr_likely(qr_rseq.mode != QR_RSEQ_OFF))
+		return qr_rseq_swap(site->id, site->word, expect, pack(row),
+				    dst, src, n);
+	lock = &region_locks[site->id].lock;
+	qr_lock_acquire(lock);
+	if (__atomic_load_n(site->word, __ATOMIC_RELAXED) == expect) {
+		copy_words(dst, src, n);
+		__atomic_store_n(site->word, pack(row), __ATOMIC_RELAXED);
+		rc = 0;
+	}
+	qr_lock_release(lock);
+	return rc;
+}
+
+static int32_t current_id(void)
+{
+	if (qr_likely(qr_rseq.mode != QR_RSEQ_OFF)) {
+		int32_t id = qr_rseq_id();
+
+		if (qr_unlikely(id < 0) && qr_rseq_register_thread())
+			id = qr_rseq_id();
+		return id;
+	}
+	if (qr_unlikely(!own_id))
+		own_id = 1 + (int32_t)(atomic_fetch_add_explicit(
+					       &pcpu.nr_locked, 1,
+					       memory_order_relaxed) %
+				       pcpu.nr_ids);
+	return own_id - 1;
+}
+
+/* The first miss of an id makes its region writable; racing is harmless. */
+static bool make_ready(int32_t id)
+{
+	if (qr_map_commit(pcpu.regions + (size_t)id * QR_REGION_SIZE,
+			  QR_REGION_SIZE))
+		return false;
+	/* release: pairs with the drain's acquire */
+	atomic_store_explicit(&pcpu.ready[id], 1, memory_order_release);
+	return true;
+}
+
+/* False: the caller has no arrays, for now or for good. */
+static bool locate(struct qr_cache *cache, struct site *ret_site)
+{
+	int32_t id;
+
+	if (qr_unlikely(cache->number >= QR_MAX_CACHES || !pcpu.regions))
+		return false;
+	id = current_id();
+	if (qr_unlikely(id < 0 || (unsigned)id >= pcpu.nr_ids))
+		return false;
+	if (qr_unlikely(!atomic_load_explicit(&pcpu.ready[id],
+					      memory_order_relaxed)) &&
+	    !make_ready(id))
+		return false;
+	ret_site->cache = cache;
+	ret_site->id = id;
+	ret_site->region = (uint64_t *)(void *)(pcpu.regions +
+						(size_t)id * QR_REGION_SIZE);
+	ret_site->word = &ret_site->region[cache->number];
+	ret_site->aux = (struct aux *)(void *)&ret_site->region[FIRST_AUX +
+								cache->number];
+	return true;
+}
+
+static uint64_t read_word(const struct site *site)
+{
+	return __atomic_load_n(site->word, __ATOMIC_RELAXED);
+}
+
+static void init_row(const struct site *site)
+{
+	unsigned slot = small_slot(site->cache);
+	unsigned n = (unsigned)qr_min(SMALL_CAPACITY,
+				      site->cache->max_capacity);
+
+	site->aux->capacity = (uint16_t)n;
+	row_change(site, 0,
+		   (struct row){ slot, slot, slot + SMALL_CAPACITY,
+				 slot + SMALL_CAPACITY + n },
+		   NULL, NULL, 0);
+}
+
+/* A miss that the arrays could not serve: let them grow. */
+static void note_miss(const struct site *site)
+{
+	struct aux *aux = site->aux;
+
+	if (++aux->misses >= GROW_AFTER &&
+	    aux->capacity < site->cache->max_capacity) {
+		aux->capacity = (uint16_t)(2 * aux->capacity);
+		aux->misses = 0;
+	}
+}
+
+/* Between arrays and nodes */
+
+static unsigned home_node(void)
+{
+	unsigned node = 0;
+
+	if (qr_unlikely(qr_nr_nodes() > 1))
+		qr_topology_cpu(&node);
+	return qr_node_with_memory(node);
+}
+
+static void verify(const struct qr_cache *cache, void *const *objects, size_t n)
+{
+	bool twice;
+	void *offender = qr_slab_find_offender(cache, objects, n, &twice);
+
+	if (qr_likely(!offender))
+		return;
+	if (twice)
+		qr_misuse_double_free(offender, cache);
+	qr_misuse_interior("free", offender, cache);
+}
+
+/* Free objects in the order in which to hand them out. */
+static size_t get_batch(struct qr_cache *cache, unsigned cpu, void **objects,
+			size_t n)
+{
+	unsigned node = home_node();
+	size_t got = qr_barn_get(&qr_cache_node(cache, node)->barn, objects, n);
+
+	return got ? got : qr_slab_refill(cache, node, cpu, objects, n);
+}
+
+/* Verified objects of one node. */
+static void put_home(struct qr_cache *cache, unsigned cpu, unsigned node,
+		     void *const *objects, size_t n)
+{
+	size_t put = qr_barn_put(cache, &qr_cache_node(cache, node)->barn,
+				 objects, n);
+
+	if (put < n)
+		qr_slab_flush(cache, cpu, objects + put, n - put);
+}
+
+/* Verified objects of any node; @objects is used up. */
+static void put_batch(struct qr_cache *cache, unsigned cpu, void **objects,
+		      size_t n)
+{
+	while (n) {
+		unsigned node = qr_slab_node(cache, objects[0]);
+		void *same[QR_MAX_BATCH];
+		size_t nr_same = 0, nr_other = 0;
+
+		if (qr_likely(qr_nr_nodes() == 1)) {
+			put_home(cache, cpu, node, objects, n);
+			return;
+		}
+		for (size_t i = 0; i < n; i++) {
+			if (qr_slab_node(cache, objects[i]) == node)
+				same[nr_same++] = objects[i];
+			else
+				objects[nr_other++] = objects[i];
+		}
+		put_home(cache, cpu, node, same, nr_same);
+		n = nr_other;
+	}
+}
+
+/* Without arrays */
+
+static void *alloc_direct(struct qr_cache *cache)
+{
+	void *object;
+
+	return get_batch(cache, UINT32_MAX, &object, 1) ? object : NULL;
+}
+
+static void free_direct(struct qr_cache *cache, void *object)
+{
+	verify(cache, &object, 1);
+	put_batch(cache, UINT32_MAX, &object, 1);
+}
+
+/* Changing roles */
+
+/* What a free array holds, looked at in place; confirmed on a copy. */
+static void verify_array(const struct site *site, uint64_t word,
+			 struct row row)
+{
+	unsigned bottom = free_bottom(site->cache, row);
+	size_t n = row.ft - bottom;
+	void *copy[QR_MAX_BATCH];
+	bool twice;
+
+	if (qr_likely(qr_rseq.mode != QR_RSEQ_OFF) &&
+	    !qr_slab_find_offender(site->cache,
+				   (void **)(void *)&site->region[bottom], n,
+				   &twice))
+		return;
+	/* it may have changed under our eyes: only a snapshot is proof */
+	if (row_change(site, word, row, copy, &site->region[bottom], n) == 0)
+		verify(site->cache, copy, n);
+}
+
+static void change_roles(const struct site *site, uint64_t word, struct row row)
+{
+	unsigned bottom = free_bottom(site->cache, row);
+	struct row next = {
+		.at = row.ft,
+		.al = bottom,
+		.ft = row.al,
+		.fl = row.al + capacity(site, is_small(row)),
+	};
+
+	verify_array(site, word, row);
+	row_change(site, word, next, NULL, NULL, 0);
+}
+
+/* As change_roles, for a machine with several nodes: strangers go home. */
+static void change_roles_at_home(const struct site *site, uint64_t word,
+				 struct row row)
+{
+	unsigned bottom = free_bottom(site->cache, row);
+	size_t n = row.ft - bottom, nr_kept = 0, nr_away = 0;
+	void *kept[QR_MAX_BATCH], *away[QR_MAX_BATCH];
+	unsigned home = home_node();
+	struct row next = row;
+
+	next.ft = bottom;
+	if (row_change(site, word, next, kept, &site->region[bottom], n))
+		return;
+	verify(site->cache, kept, n);
+	for (size_t i = 0; i < n; i++) {
+		if (qr_slab_node(site->cache, kept[i]) == home)
+			kept[nr_kept++] = kept[i];
+		else
+			away[nr_away++] = kept[i];
+	}
+	word = pack(next);
+	next.at = row.al + (unsigned)nr_kept;
+	if (nr_kept && row_change(site, word, next, &site->region[row.al], kept,
+				  nr_kept))
+		put_batch(site->cache, (unsigned)site->id, kept, nr_kept);
+	if (nr_away)
+		put_batch(site->cache, (unsigned)site->id, away, nr_away);
+}
+
+static void turn(const struct site *site, uint64_t word, struct row row)
+{
+	if (qr_likely(qr_nr_nodes() == 1))
+		change_roles(site, word, row);
+	else
+		change_roles_at_home(site, word, row);
+}
+
+/* malloc's miss */
+
+/*
+ * Both arrays are empty: @objects, in the order to hand out, fill the first;
+ * the occasion to move to the full-sized arrays.
+ */
+static bool fill(const struct site *site, uint64_t word, struct row row,
+		 void *const *objects, size_t n)
+{
+	void *reversed[QR_MAX_BATCH];
+	bool small = is_small(row) && site->aux->capacity <= SMALL_CAPACITY;
+	unsigned first = is_small(row) && !small ? site->cache->first_slot :
+						   row.al;
+	struct row next = { .al = first, .at = first + (unsigned)n };
+
+	next.ft = partner(site->cache, first);
+	next.fl = next.ft + capacity(site, small);
+	for (size_t i = 0; i < n; i++)
+		reversed[i] = objects[n - 1 - i];
+	return row_change(site, word, next, &site->region[first], reversed,
+			  n) == 0;
+}
+
+static void *refill(const struct site *site, uint64_t word, struct row row)
+{
+	void *objects[QR_MAX_BATCH];
+	size_t n = qr_clamp(site->aux->capacity, 1, QR_MAX_BATCH);
+
+	note_miss(site);
+	n = get_batch(site->cache, (unsigned)site->id, objects, n);
+	if (!n)
+		return NULL;
+	if (n > 1 && !fill(site, word, row, objects + 1, n - 1))
+		put_batch(site->cache, (unsigned)site->id, objects + 1, n - 1);
+	return objects[0];
+}
+
+void *qr_pcpu_alloc(struct qr_cache *cache)
+{
+	struct site site;
+
+	while (locate(cache, &site)) {
+		uint64_t word = read_word(&site);
+		struct row row = unpack(word), next = row;
+		void *object;
+
+		if (qr_unlikely(is_stopped(row)))
+			break;
+		if (row.at > row.al) {
+			next.at--;
+			if (row_change(&site, word, next, &object,
+				       &site.region[next.at], 1) == 0)
+				return object;
+		} else if (!word) {
+			init_row(&site);
+		} else if (row.ft > free_bottom(cache, row)) {
+			turn(&site, word, row);
+		} else {
+			return refill(&site, word, row);
+		}
+	}
+	return alloc_direct(cache);
+}
+
+/* free's miss */
+
+/* With the free array empty, the other moves to the full-sized place. */
+static void move_to_full(const struct site *site, struct row row)
+{
+	unsigned first = site->cache->first_slot;
+	unsigned n = row.at - row.al;
+	struct row next = { .al = first, .at = first + n };
+
+	next.ft = partner(site->cache, first);
+	next.fl = next.ft + site->aux->capacity;
+	row_change(site, pack(row), next, &site->region[first],
+		   &site->region[row.al], n);
+}
+
+static void flush(const struct site *site, uint64_t word, struct row row)
+{
+	void *objects[QR_MAX_BATCH];
+	unsigned bottom = free_bottom(site->cache, row);
+	size_t n = row.ft - bottom;
+	struct row next = row;
+
+	next.ft = bottom;
+	if (row_change(site, word, next, objects, &site->region[bottom], n))
+		return;
+	note_miss(site);
+	if (is_small(row) && site->aux->capacity > SMALL_CAPACITY)
+		move_to_full(site, next);
+	verify(site->cache, objects, n);
+	put_batch(site->cache, (unsigned)site->id, objects, n);
+}
+
+void qr_pcpu_free(struct qr_cache *cache, void *object)
+{
+	struct site site;
+
+	while (locate(cache, &site)) {
+		uint64_t word = read_word(&site);
+		struct row row = unpack(word), next = row;
+		unsigned limit;
+
+		if (qr_unlikely(is_stopped(row)))
+			break;
+		limit = free_bottom(cache, row) +
+			capacity(&site, is_small(row));
+		if (row.ft < row.fl) {
+			next.ft++;
+			if (row_change(&site, word, next,
+				       &site.region[row.ft], &object, 1) == 0)
+				return;
+		} else if (!word) {
+			init_row(&site);
+		} else if (row.at == row.al) {
+			turn(&site, word, row);
+		} else if (row.fl < limit) {
+			next.fl = limit;
+			row_change(&site, word, next, NULL, NULL, 0);
+		} else {
+			flush(&site, word, row);
+		}
+	}
+	free_direct(cache, object);
+}
+
+/* Bulk: the hit path as far as it goes. */
+
+static bool may_hit(const struct qr_cache *cache)
+{
+	return qr_rseq.mode != QR_RSEQ_OFF && pcpu.regions &&
+	       cache->number < QR_MAX_CACHES;
+}
+
+size_t qr_pcpu_alloc_bulk(struct qr_cache *cache, void **objects, size_t n)
+{
+	bool hits = may_hit(cache);
+	size_t got;
+
+	for (got = 0; got < n; got++) {
+		void *object = hits ? qr_rseq_pop(cache->number) : NULL;
+
+		if (!object)
+			object = qr_pcpu_alloc(cache);
+		if (!object)
+			break;
+		objects[got] = object;
+	}
+	return got;
+}
+
+void qr_pcpu_free_bulk(struct qr_cache *cache, void *const *objects, size_t n)
+{
+	bool hits = may_hit(cache);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!hits || !qr_rseq_push(cache->number, objects[i]))
+			qr_pcpu_free(cache, objects[i]);
+	}
+}
+
+/*
+ * Draining.  With sequences, the pseudo-code is
+ *
+ *	for each row: { al, fl } = { 0xffff, 0 }, old values in aux
+ *	barrier: sequences that saw the old values have ended or abort
+ *	for each row that is still stopped: take its objects, row = 0
+ *
+ * A sequence that was under way may have popped or pushed one more object,
+ * which at and ft show after the barrier, or have replaced the whole row,
+ * which is then left for another round.
+ */
+enum { DRAIN_ROUNDS = 4 };
+
+static bool site_of(int32_t id, unsigned number, struct site *ret_site)
+{
+	/* acquire: pairs with make_ready */
+	if (!qr_caches[number] ||
+	    !atomic_load_explicit(&pcpu.ready[id], memory_order_acquire))
+		return false;
+	ret_site->cache = qr_caches[number];
+	ret_site->id = id;
+	ret_site->region = (uint64_t *)(void *)(pcpu.regions +
+						(size_t)id * QR_REGION_SIZE);
+	ret_site->word = &ret_site->region[number];
+	ret_site->aux = (struct aux *)(void *)&ret_site->region[FIRST_AUX +
+								number];
+	return true;
+}
+
+/* Call @visit for the rows of @only, or for all, on every CPU; how many hit. */
+static unsigned for_each_row(const struct qr_cache *only,
+			     bool (*visit)(const struct site *site))
+{
+	unsigned low = only ? only->number : 1, sum = 0;
+	unsigned high = only ? only->number : QR_MAX_CACHES - 1;
+
+	for (unsigned id = 0; id < pcpu.nr_ids; id++) {
+		for (unsigned number = low; number <= high; number++) {
+			struct site site;
+
+			if (site_of((int32_t)id, number, &site))
+				sum += visit(&site);
+		}
+	}
+	return sum;
+}
+
+static bool stop(const struct site *site)
+{
+	uint64_t word = read_word(site);
+	struct row row;
+
+	do {
+		row = unpack(word);
+		if (!word || is_stopped(row))
+			return false;
+		site->aux->al = (uint16_t)row.al;
+		site->aux->fl = (uint16_t)row.fl;
+		row.al = STOPPED;
+		row.fl = 0;
+	} while (!__atomic_compare_exchange_n(site->word, &word, pack(row),
+					      false, __ATOMIC_SEQ_CST,
+					      __ATOMIC_RELAXED));
+	return true;
+}
+
+/* The objects of a row that is ours alone go to their slabs. */
+static void give_back(const struct site *site, struct row row)
+{
+	unsigned bottom = free_bottom(site->cache, row);
+	void *objects[2 * QR_MAX_BATCH];
+	size_t n = row.at - row.al, m = row.ft - bottom;
+
+	copy_words((uint64_t *)(void *)objects, &site->region[row.al], n);
+	copy_words((uint64_t *)(void *)(objects + n), &site->region[bottom], m);
+	*site->aux = (struct aux){ 0 };
+	/* release: who uses the row again sees the aux above */
+	__atomic_store_n(site->word, 0, __ATOMIC_RELEASE);
+	if (qr_rseq.mode == QR_RSEQ_OFF)
+		qr_lock_release(&region_locks[site->id].lock);
+	verify(site->cache, objects, n);
+	qr_slab_flush(site->cache, UINT32_MAX, objects, n);
+	verify(site->cache, objects + n, m);
+	qr_slab_flush(site->cache, UINT32_MAX, objects + n, m);
+}
+
+static bool empty_stopped(const struct site *site)
+{
+	struct row row = unpack(read_word(site));
+
+	if (!is_stopped(row))
+		return false;
+	row.al = site->aux->al;
+	row.fl = site->aux->fl;
+	give_back(site, row);
+	return true;
+}
+
+static bool empty_locked(const struct site *site)
+{
+	struct qr_lock *lock = &region_locks[site->id].lock;
+	struct row row;
+
+	qr_lock_acquire(lock);
+	row = unpack(read_word(site));
+	if (row.al)
+		give_back(site, row); /* releases the lock */
+	else
+		qr_lock_release(lock);
+	return row.al != 0;
+}
+
+static void drain_rows(const struct qr_cache *only)
+{
+	if (!pcpu.regions || (only && only->number >= QR_MAX_CACHES))
+		return;
+	if (qr_rseq.mode == QR_RSEQ_OFF) {
+		for_each_row(only, empty_locked);
+		return;
+	}
+	if (!qr_rseq_barrier()) /* it could not be waited for */
+		return;
+	for (int round = 0; round < DRAIN_ROUNDS; round++) {
+		unsigned stopped = for_each_row(only, stop);
+
+		if (!stopped)
+			return;
+		qr_rseq_barrier();
+		if (for_each_row(only, empty_stopped) == stopped)
+			return;
+	}
+}
+
+static void drain_barns(struct qr_cache *cache, void *arg)
+{
+	(void)arg;
+	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1) {
+		struct qr_barn *barn =
+			&qr_cache_node(cache, qr_ctz(left))->barn;
+		void *objects[QR_MAX_BATCH];
+		size_t n;
+
+		while ((n = qr_barn_get(barn, objects, QR_MAX_BATCH)))
+			qr_slab_flush(cache, UINT32_MAX, objects, n);
+	}
+}
+
+void qr_pcpu_drain(struct qr_cache *only)
+{
+	qr_lock_acquire(&pcpu.drain_lock);
+	drain_rows(only);
+	qr_lock_release(&pcpu.drain_lock);
+	if (only)
+		drain_barns(only, NULL);
+	else
+		qr_caches_for_each(drain_barns, NULL);
+}
+
+/* Counting, under the drain lock: no row is stopped */
+
+static size_t row_objects(const struct site *site)
+{
+	struct row row = unpack(read_word(site));
+
+	return row.al ? row.at - row.al + row.ft -
+				free_bottom(site->cache, row) :
+			0;
+}
+
+void qr_pcpu_count(struct qr_cache *cache, struct qr_pcpu_counts *ret_counts)
+{
+	struct qr_pcpu_counts sum = { 0 };
+
+	qr_lock_acquire(&pcpu.drain_lock);
+	for (unsigned id = 0;
+	     cache->number < QR_MAX_CACHES && id < pcpu.nr_ids; id++) {
+		struct site site;
+
+		if (site_of((int32_t)id, cache->number, &site))
+			sum.in_arrays += row_objects(&site);
+	}
+	qr_lock_release(&pcpu.drain_lock);
+	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1)
+		sum.in_barns += __atomic_load_n(
+			&qr_cache_node(cache, qr_ctz(left))->barn.nr_objects,
+			__ATOMIC_RELAXED);
+	*ret_counts = sum;
+}
+
+static bool verify_row(const struct site *site)
+{
+	void *objects[2 * QR_MAX_BATCH];
+	struct row row = unpack(read_word(site));
+	unsigned bottom;
+	size_t n, m;
+
+	if (!row.al || is_stopped(row))
+		return false;
+	bottom = free_bottom(site->cache, row);
+	n = row.at - row.al;
+	m = row.ft - bottom;
+	copy_words((uint64_t *)(void *)objects, &site->region[row.al], n);
+	copy_words((uint64_t *)(void *)(objects + n), &site->region[bottom], m);
+	/* the row changed under our eyes: this is no proof */
+	if (pack(row) == read_word(site))
+		verify(site->cache, objects, n + m);
+	return true;
+}
+
+void qr_pcpu_verify(void)
+{
+	if (pcpu.regions)
+		for_each_row(NULL, verify_row);
+}
+
+unsigned qr_pcpu_nr_regions(void)
+{
+	unsigned n = 0;
+
+	for (unsigned id = 0; id < pcpu.nr_ids; id++)
+		n += atomic_load_explicit(&pcpu.ready[id],
+					  memory_order_relaxed);
+	return n;
+}
+
+/* fork */
+
+void qr_pcpu_lock_all(void)
+{
+	qr_lock_acquire(&pcpu.drain_lock);
+	for (unsigned i = 0;
+	     qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS; i++)
+		qr_lock_acquire(&region_locks[i].lock);
+}
+
+static void unlock(struct qr_lock *lock, bool child)
+{
+	if (child)
+		qr_lock_reset(lock);
+	else
+		qr_lock_release(lock);
+}
+
+void qr_pcpu_unlock_all(bool child)
+{
+	for (unsigned i = 0;
+	     qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS; i++)
+		unlock(&region_locks[i].lock, child);
+	unlock(&pcpu.drain_lock, child);
+}

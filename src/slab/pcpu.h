@@ -1,0 +1,86 @@
+/*
+ * Per-CPU arrays: the misses of the hit path, and everything else that touches
+ * the regions of sys/rseq.h.
+ *
+ * A region, in slots of 8 bytes:
+ *
+ *	0	rows: at, al, ft, fl, per cache
+ *	128	per row: capacity and what the slow path remembers
+ *	256	small arrays: two of 8 slots per row, packed
+ *	2304	full-sized arrays: two per row
+ *
+ * Every row has two arrays.  Allocation pops one, free pushes the other; when
+ * the first runs empty they change roles, so that a pop need not wait for the
+ * push before it, and a pair of calls that repeats never leaves the hit path
+ * but for one change of roles per array.
+ *
+ *	row		at, al, ft, fl
+ *	untouched	all 0
+ *	in use		al and the bottom of the free array are the starts of
+ *			the two arrays, in either order; fl = bottom + capacity
+ *	stopped		al = 0xffff, fl = 0: a drain is reading it
+ *
+ *	miss of malloc			miss of free
+ *	1 free array not empty:		1 allocation array empty:
+ *	  change roles			  change roles
+ *	2 a batch from the barn, or	2 raise the limit towards capacity
+ *	  else from slabs		3 all of the free array to the barn, or
+ *					  else to its slabs
+ *
+ * Capacity starts at 8 and doubles as misses of kind 2 and 3 come, up to
+ * cache->max_capacity; a drain sets it back.
+ *
+ * Objects of another node than the CPU's leave when the roles change: a batch
+ * of them goes to their own node's barn.
+ *
+ * All changes to a row are one store of one word or half-word inside a
+ * sequence (or under the region's lock where there are none), so a thread may
+ * be moved or killed, and fork may happen, between any two instructions.
+ */
+#ifndef QR_SLAB_PCPU_H
+#define QR_SLAB_PCPU_H
+
+#include "slab/cache.h"
+
+/*
+ * Reserve the regions, for ids below @nr_ids; qr_rseq is set up.  @nr_cpus
+ * CPUs may run us.  0 or -ENOMEM: then there are no arrays.
+ */
+int qr_pcpu_init(unsigned nr_ids, unsigned nr_cpus);
+
+/* Set first_slot and max_capacity of a cache with a number. */
+void qr_pcpu_layout(struct qr_cache *cache);
+
+/* malloc's and free's misses.  NULL: no memory. */
+void *qr_pcpu_alloc(struct qr_cache *cache);
+void qr_pcpu_free(struct qr_cache *cache, void *object);
+
+/* Many at once: how many of @n were had; free takes them all. */
+size_t qr_pcpu_alloc_bulk(struct qr_cache *cache, void **objects, size_t n);
+void qr_pcpu_free_bulk(struct qr_cache *cache, void *const *objects, size_t n);
+
+/*
+ * Empty the arrays of every CPU, and the barns, into the slabs: of one cache,
+ * or of all if @only is NULL.  Rows in use meanwhile may be left out.
+ */
+void qr_pcpu_drain(struct qr_cache *only);
+
+/*
+ * Look for misuse in the arrays of every CPU, as a flush would, and report
+ * it.  At exit: what other threads do meanwhile is not seen.
+ */
+void qr_pcpu_verify(void);
+
+/* Objects in arrays and barns; exact while nobody allocates or frees. */
+struct qr_pcpu_counts {
+	size_t in_arrays, in_barns;
+};
+void qr_pcpu_count(struct qr_cache *cache, struct qr_pcpu_counts *ret_counts);
+
+/* How many ids have a region in use. */
+unsigned qr_pcpu_nr_regions(void);
+
+void qr_pcpu_lock_all(void);
+void qr_pcpu_unlock_all(bool child);
+
+#endif

@@ -1,0 +1,417 @@
+#include "slab/slab.h"
+
+#include "slab/misuse.h"
+
+#include <string.h>
+
+enum {
+	MAX_SLAB_ORDER = 5,
+	FRAME_BITS = 256,	/* free bits in one descriptor */
+};
+
+void qr_slab_layout(struct qr_cache *cache)
+{
+	size_t size = cache->size;
+	size_t wish = size <= 1024 ? 8 : 4;
+	unsigned order;
+	size_t n;
+
+	for (order = 0; order < MAX_SLAB_ORDER; order++) {
+		size_t bytes = (size_t)QR_FRAME_SIZE << order;
+
+		n = bytes / size;
+		if (n >= wish && (bytes - n * size) * 8 <= bytes)
+			break;
+	}
+	n = ((size_t)QR_FRAME_SIZE << order) / size;
+	cache->order = (uint8_t)order;
+	cache->nr_objects = (uint16_t)n;
+	cache->inverse = (uint32_t)((UINT64_C(1) << 32) / size +
+				    !qr_is_pow2(size));
+}
+
+static unsigned map_words(const struct qr_cache *cache)
+{
+	return (cache->nr_objects + 63u) / 64;
+}
+
+static uint64_t *map_word(struct qr_page *page, unsigned word)
+{
+	return &page[word / (FRAME_BITS / 64)].map[word % (FRAME_BITS / 64)];
+}
+
+/* Which list a slab belongs on: 0 the fullest; its own number of none. */
+static unsigned bucket_of(const struct qr_page *page)
+{
+	unsigned n = page->nr_objects, nr_free = n - page->inuse;
+
+	if (!nr_free)
+		return QR_NR_BUCKETS;
+	return (nr_free > n / 4) + (nr_free > n / 2) + (nr_free > n / 4 + n / 2);
+}
+
+/* Put the slab where it now belongs. */
+static void rebucket(struct qr_cache_node *node, struct qr_page *page)
+{
+	unsigned bucket = bucket_of(page);
+
+	if (bucket == page->bucket)
+		return;
+	qr_list_del(&page->link);
+	if (bucket < QR_NR_BUCKETS)
+		qr_list_add(&page->link, &node->partial[bucket]);
+	page->bucket = (uint8_t)bucket;
+}
+
+/* Up to @n free objects of one slab, lowest first. */
+static size_t take(struct qr_cache *cache, struct qr_page *page,
+		   void **objects, size_t n)
+{
+	char *start = (char *)qr_page_addr(page);
+	unsigned words = map_words(cache);
+	size_t got = 0;
+
+	for (unsigned w = 0; w < words && got < n; w++) {
+		uint64_t *word = map_word(page, w);
+		uint64_t bits = *word;
+		char *base = start + (size_t)w * 64 * cache->size;
+
+		for (; bits && got < n; bits &= bits - 1)
+			objects[got++] = base + qr_ctz(bits) * (size_t)cache->size;
+		*word = bits;
+	}
+	page->inuse = (uint16_t)(page->inuse + got);
+	return got;
+}
+
+static struct qr_page *fullest(struct qr_cache_node *node)
+{
+	for (int b = 0; b < QR_NR_BUCKETS; b++) {
+		if (!qr_list_empty(&node->partial[b]))
+			return QR_LIST_FIRST(&node->partial[b], struct qr_page,
+					     link);
+	}
+	return NULL;
+}
+
+static size_t refill_locked(struct qr_cache *cache, struct qr_cache_node *node,
+			    void **objects, size_t n)
+{
+	struct qr_page *page;
+	size_t got = 0;
+
+	while (got < n && (page = fullest(node))) {
+		got += take(cache, page, objects + got, n - got);
+		rebucket(node, page);
+	}
+	node->nr_inuse += got;
+	node->refills++;
+	return got;
+}
+
+static void set_bytes(struct qr_page *page, unsigned order, uint8_t byte)
+{
+	struct qr_zone *zone = qr_page_zone(page);
+
+	memset(&zone->span->frame_bytes[qr_zone_frame(zone, page)], byte,
+	       (size_t)1 << order);
+}
+
+static unsigned page_node(const struct qr_page *page)
+{
+	unsigned node = qr_page_zone(page)->node;
+
+	return node == QR_NO_NODE ? qr_node_with_memory(0) : node;
+}
+
+static struct qr_page *make_slab(struct qr_cache *cache, unsigned node,
+				 unsigned cpu)
+{
+	struct qr_page *page = qr_block_alloc(node, cpu, cache->order);
+	unsigned n = cache->nr_objects;
+	char *start;
+
+	if (!page)
+		return NULL;
+	start = (char *)qr_page_addr(page);
+	for (unsigned w = 0; w < map_words(cache); w++)
+		*map_word(page, w) =
+			qr_bit_range(0, (unsigned)qr_min(64, n - w * 64));
+	page->state = QR_PAGE_SLAB;
+	page->cache = cache;
+	page->inuse = 0;
+	page->nr_objects = cache->nr_objects;
+	page->bucket = QR_NR_BUCKETS;
+	qr_list_init(&page->link);
+	if (cache->constructor) {
+		for (unsigned i = 0; i < n; i++)
+			cache->constructor(start + (size_t)i * cache->size);
+	}
+	/* the objects' addresses are told to nobody yet */
+	set_bytes(page, cache->order, cache->number);
+	return page;
+}
+
+static void unmake_slab(struct qr_cache *cache, struct qr_page *page,
+			unsigned cpu)
+{
+	set_bytes(page, cache->order, QR_FRAME_NONE);
+	qr_block_free(page, cpu, cache->order);
+}
+
+size_t qr_slab_refill(struct qr_cache *cache, unsigned node_nr, unsigned cpu,
+		      void **objects, size_t n)
+{
+	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
+	struct qr_page *page;
+	size_t got;
+
+	qr_lock_acquire(&node->lock);
+	got = refill_locked(cache, node, objects, n);
+	qr_lock_release(&node->lock);
+	if (got)
+		return got;
+
+	page = make_slab(cache, node_nr, cpu);
+	if (!page)
+		return 0;
+	/* pages may have come from another node: its slabs stay there */
+	node = qr_cache_node(cache, page_node(page));
+	qr_lock_acquire(&node->lock);
+	node->nr_slabs++;
+	rebucket(node, page);
+	got = take(cache, page, objects, n);
+	rebucket(node, page);
+	node->nr_inuse += got;
+	node->refills++;
+	qr_lock_release(&node->lock);
+	return got;
+}
+
+static struct qr_page *page_of(const struct qr_cache *cache, const void *object)
+{
+	uintptr_t start = qr_slab_start(cache, (uintptr_t)object);
+	struct qr_span *span = qr_span_find(start);
+
+	return &span->mem_map[qr_span_frame(span, start)];
+}
+
+struct qr_cache *qr_slab_cache_of(const struct qr_span *span, size_t frame)
+{
+	/* blocks are aligned: one of these few is its first frame */
+	for (unsigned order = 0; order <= MAX_SLAB_ORDER; order++) {
+		struct qr_page *page =
+			&span->mem_map[qr_round_down(frame, 1ul << order)];
+
+		if (page->state == QR_PAGE_SLAB && page->cache->order >= order)
+			return page->cache;
+	}
+	return NULL;
+}
+
+unsigned qr_slab_node(const struct qr_cache *cache, const void *object)
+{
+	return page_node(page_of(cache, object));
+}
+
+/* Is an empty slab worth keeping?  One a node: the next refill wants it. */
+static bool keep_empty(const struct qr_cache_node *node)
+{
+	return node->nr_slabs == 1;
+}
+
+static struct qr_page *put_locked(struct qr_cache *cache,
+				  struct qr_cache_node *node,
+				  struct qr_page *page, void *object)
+{
+	unsigned i = qr_slab_index(cache, (uintptr_t)object);
+	uint64_t bit = UINT64_C(1) << i % 64;
+	uint64_t *word = map_word(page, i / 64);
+
+	/* the slab may even be gone, when all its objects were free before */
+	if (qr_unlikely(page->state != QR_PAGE_SLAB || page->cache != cache ||
+			*word & bit)) {
+		qr_lock_release(&node->lock);
+		qr_misuse_double_free(object, cache);
+	}
+	*word |= bit;
+	page->inuse--;
+	node->nr_inuse--;
+	rebucket(node, page);
+	if (page->inuse || keep_empty(node))
+		return NULL;
+	qr_list_del(&page->link);
+	page->bucket = QR_NR_BUCKETS;
+	node->nr_slabs--;
+	return page;
+}
+
+/* Objects of one node; @next collects what belongs to another. */
+static size_t flush_node(struct qr_cache *cache, unsigned cpu,
+			 void *const *objects, size_t n, void **next)
+{
+	struct qr_page *empty[QR_MAX_BATCH];
+	unsigned node_nr = page_node(page_of(cache, objects[0]));
+	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
+	size_t nr_empty = 0, nr_next = 0;
+
+	qr_lock_acquire(&node->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct qr_page *page = page_of(cache, objects[i]);
+
+		if (qr_unlikely(page_node(page) != node_nr)) {
+			next[nr_next++] = objects[i];
+			continue;
+		}
+		page = put_locked(cache, node, page, objects[i]);
+		if (page)
+			empty[nr_empty++] = page;
+	}
+	node->flushes++;
+	qr_lock_release(&node->lock);
+
+	for (size_t i = 0; i < nr_empty; i++)
+		unmake_slab(cache, empty[i], cpu);
+	return nr_next;
+}
+
+void qr_slab_flush(struct qr_cache *cache, unsigned cpu, void *const *objects,
+		   size_t n)
+{
+	void *next[QR_MAX_BATCH];
+
+	for (size_t i = 0; i < n; i++)
+		__builtin_prefetch(page_of(cache, objects[i]), 1);
+	while (n) {
+		n = flush_node(cache, cpu, objects, n, next);
+		objects = next;
+	}
+}
+
+/*
+ * Twice the same in one batch: every address leaves its position in a small
+ * table at its hash; who finds a position there that holds its own address
+ * is the second.  Another address may have overwritten the position, so this
+ * may miss one, which the slab's free bit then finds.
+ */
+void *qr_slab_find_offender(const struct qr_cache *cache,
+			    void *const *objects, size_t n, bool *ret_twice)
+{
+	uint8_t seen[256];
+
+	for (size_t i = 0; i < n; i++) {
+		uintptr_t addr = (uintptr_t)objects[i];
+		uint8_t *at = &seen[(addr >> 4 ^ addr >> 12) % sizeof(seen)];
+
+		if (qr_unlikely(!qr_slab_is_object(cache, addr))) {
+			*ret_twice = false;
+			return objects[i];
+		}
+		if (qr_unlikely(*at < i && objects[*at] == objects[i])) {
+			*ret_twice = true;
+			return objects[i];
+		}
+		*at = (uint8_t)i;
+	}
+	return NULL;
+}
+
+bool qr_slab_object_is_free(struct qr_cache *cache, const void *object)
+{
+	struct qr_page *page = page_of(cache, object);
+	struct qr_cache_node *node = qr_cache_node(cache, page_node(page));
+	unsigned i = qr_slab_index(cache, (uintptr_t)object);
+	bool is_free;
+
+	qr_lock_acquire(&node->lock);
+	is_free = *map_word(page, i / 64) >> i % 64 & 1;
+	qr_lock_release(&node->lock);
+	return is_free;
+}
+
+size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)
+{
+	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
+	struct qr_list empty = QR_LIST_INIT(empty);
+	unsigned cpu = 0;
+	size_t bytes = 0;
+
+	/* an empty slab is always in the last bucket */
+	qr_lock_acquire(&node->lock);
+	QR_LIST_FOR_EACH (link, safe, &node->partial[QR_NR_BUCKETS - 1]) {
+		struct qr_page *page = QR_CONTAINER_OF(link, struct qr_page,
+						       link);
+
+		if (page->inuse)
+			continue;
+		qr_list_del(&page->link);
+		qr_list_add(&page->link, &empty);
+		page->bucket = QR_NR_BUCKETS;
+		node->nr_slabs--;
+	}
+	qr_lock_release(&node->lock);
+
+	QR_LIST_FOR_EACH (link, safe, &empty) {
+		struct qr_page *page = QR_CONTAINER_OF(link, struct qr_page,
+						       link);
+
+		qr_list_del(&page->link);
+		unmake_slab(cache, page, cpu);
+		bytes += (size_t)QR_FRAME_SIZE << cache->order;
+	}
+	return bytes;
+}
+
+static const char *check_page(struct qr_cache *cache, struct qr_page *page,
+			      unsigned bucket)
+{
+	unsigned nr_free = 0;
+
+	for (unsigned w = 0; w < map_words(cache); w++)
+		nr_free += qr_popcount(*map_word(page, w));
+	if (page->state != QR_PAGE_SLAB || page->cache != cache)
+		return "a page on a slab list is not a slab of the cache";
+	if (page->nr_objects != cache->nr_objects)
+		return "a slab's number of objects is not its cache's";
+	if (page->inuse + nr_free != page->nr_objects)
+		return "objects in use and free do not add up";
+	if (page->bucket != bucket || bucket_of(page) != bucket)
+		return "a slab is in the wrong bucket";
+	return NULL;
+}
+
+static const char *check_locked(struct qr_cache *cache,
+				struct qr_cache_node *node)
+{
+	size_t nr_partial = 0, inuse = 0;
+
+	for (unsigned b = 0; b < QR_NR_BUCKETS; b++) {
+		QR_LIST_FOR_EACH (link, safe, &node->partial[b]) {
+			struct qr_page *page =
+				QR_CONTAINER_OF(link, struct qr_page, link);
+			const char *wrong = check_page(cache, page, b);
+
+			if (wrong)
+				return wrong;
+			nr_partial++;
+			inuse += page->inuse;
+		}
+	}
+	if (nr_partial > node->nr_slabs)
+		return "more partial slabs than slabs";
+	inuse += (node->nr_slabs - nr_partial) * cache->nr_objects;
+	if (inuse != node->nr_inuse)
+		return "nr_inuse is not the sum over the slabs";
+	return NULL;
+}
+
+const char *qr_slab_check(struct qr_cache *cache, unsigned node_nr)
+{
+	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
+	const char *wrong;
+
+	qr_lock_acquire(&node->lock);
+	wrong = check_locked(cache, node);
+	qr_lock_release(&node->lock);
+	return wrong;
+}

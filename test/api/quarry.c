@@ -1,0 +1,279 @@
+/*
+ * quarry.h: version, reports, trim, live bytes.
+ */
+#include "quarry.h"
+
+#include "api.h"
+
+#include <criterion/criterion.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <unistd.h>
+
+static const unsigned sections[] = {QUARRY_SLABINFO, QUARRY_BUDDYINFO,
+				    QUARRY_ZONEINFO, QUARRY_MAPPINGS,
+				    QUARRY_VMSTAT};
+
+Test(quarry, the_version_is_the_projects)
+{
+	cr_assert_str_eq(quarry_version(), PROJECT_VERSION);
+}
+
+static void *read_all(void *arg)
+{
+	int fd = *(int *)arg;
+	size_t size = 0;
+	char *text = malloc(1);
+	ssize_t got;
+
+	/* reads slowly and allocates between */
+	do {
+		text = realloc(text, size + 101);
+		got = read(fd, text + size, 100);
+		size += got > 0 ? (size_t)got : 0;
+	} while (got > 0);
+	text[size] = 0;
+	return text;
+}
+
+/* The report as the other end of a pipe gets it. */
+static char *report(enum quarry_format format, unsigned which)
+{
+	pthread_t reader;
+	void *text;
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	pthread_create(&reader, NULL, read_all, &ends[0]);
+	cr_assert_eq(quarry_report(ends[1], format, which), 0);
+	close(ends[1]);
+	pthread_join(reader, &text);
+	close(ends[0]);
+	return text;
+}
+
+/* Past one JSON value at @at; NULL: it is none (RFC 8259). */
+static const char *json_value(const char *at);
+
+static const char *json_space(const char *at)
+{
+	return at + strspn(at, " \t\r\n");
+}
+
+static const char *json_string(const char *at)
+{
+	if (*at++ != '"')
+		return NULL;
+	for (; *at != '"'; at++) {
+		if ((unsigned char)*at < ' ')
+			return NULL;
+		if (*at != '\\')
+			continue;
+		at++;
+		if (*at == 'u') {
+			for (unsigned i = 0; i < 4; i++)
+				if (!isxdigit((unsigned char)*++at))
+					return NULL;
+		} else if (!*at || !strchr("\"\\/bfnrt", *at)) {
+			return NULL;
+		}
+	}
+	return at + 1;
+}
+
+static const char *json_number(const char *at)
+{
+	char *end;
+
+	if (*at == '0' && isdigit((unsigned char)at[1]))
+		return NULL;
+	strtod(at, &end);
+	return end == at ? NULL : end;
+}
+
+/* Members or elements up to @close. */
+static const char *json_list(const char *at, char close)
+{
+	at = json_space(at + 1);
+	if (*at == close)
+		return at + 1;
+	for (;;) {
+		if (close == '}') {
+			at = json_string(at);
+			at = at ? json_space(at) : "";
+			if (*at++ != ':')
+				return NULL;
+		}
+		at = json_value(json_space(at));
+		if (!at)
+			return NULL;
+		at = json_space(at);
+		if (*at == close)
+			return at + 1;
+		if (*at++ != ',')
+			return NULL;
+		at = json_space(at);
+	}
+}
+
+static const char *json_value(const char *at)
+{
+	static const char *const words[] = {"true", "false", "null"};
+
+	if (*at == '{')
+		return json_list(at, '}');
+	if (*at == '[')
+		return json_list(at, ']');
+	if (*at == '"')
+		return json_string(at);
+	for (size_t i = 0; i < NR(words); i++)
+		if (!strncmp(at, words[i], strlen(words[i])))
+			return at + strlen(words[i]);
+	return json_number(at);
+}
+
+static void check_json(const char *text)
+{
+	const char *end = *text == '{' ? json_value(text) : NULL;
+
+	cr_assert(end && !*json_space(end), "not one JSON object:\n%s", text);
+}
+
+Test(quarry, json_is_one_object_whatever_is_asked_for)
+{
+	static const char *const names[] = {"\"slabinfo\"", "\"buddyinfo\"",
+					    "\"zoneinfo\"", "\"mappings\"",
+					    "\"vmstat\""};
+	void *large = malloc(MiB(20));
+
+	for (unsigned which = 0; which <= QUARRY_ALL_SECTIONS; which++) {
+		char *text = report(QUARRY_JSON, which);
+
+		check_json(text);
+		for (size_t i = 0; i < NR(names); i++)
+			cr_assert_eq(!!strstr(text, names[i]),
+				     !!(which & sections[i]),
+				     "sections %#x, %s in:\n%s", which,
+				     names[i], text);
+		free(text);
+	}
+	free(large);
+}
+
+Test(quarry, text_has_what_is_asked_for)
+{
+	char *all = report(QUARRY_TEXT, QUARRY_ALL_SECTIONS);
+	char *none = report(QUARRY_TEXT, 0);
+
+	cr_assert_eq(*none, 0);
+	for (size_t i = 0; i < NR(sections); i++) {
+		char *one = report(QUARRY_TEXT, sections[i]);
+
+		cr_assert(*one);
+		cr_assert_leq(strlen(one), strlen(all) + 4096);
+		free(one);
+	}
+	free(all);
+	free(none);
+}
+
+Test(quarry, names_of_caches_are_escaped)
+{
+	struct quarry_cache *cache =
+		quarry_cache_create("a \"b\" \\ <&> \x01", 24, 0, NULL, 0);
+	char *text;
+
+	cr_assert(cache);
+	text = report(QUARRY_JSON, QUARRY_SLABINFO);
+	check_json(text);
+	cr_assert(strstr(text, "a \\\"b\\\" \\\\ <&> \\u0001"), "%s", text);
+	free(text);
+	cr_assert_eq(quarry_cache_destroy(cache), 0);
+}
+
+Test(quarry, wrong_arguments_are_told_from_failing_writes)
+{
+	int full = open("/dev/full", O_WRONLY);
+
+	errno = EDOM;
+	cr_assert_eq(quarry_report(1, (enum quarry_format)7, 1), EINVAL);
+	cr_assert_eq(quarry_report(1, QUARRY_TEXT, 1u << 20), EINVAL);
+	cr_assert_eq(quarry_report(-1, QUARRY_TEXT, QUARRY_ALL_SECTIONS),
+		     EBADF);
+	if (full >= 0)
+		cr_assert_eq(
+			quarry_report(full, QUARRY_JSON, QUARRY_ALL_SECTIONS),
+			ENOSPC);
+	cr_assert_eq(errno, EDOM);
+}
+
+Test(quarry, live_bytes_follow_what_is_allocated_and_freed)
+{
+	static const size_t sizes[] = {1, 100, 3000, KiB(30), KiB(300), MiB(9)};
+	void *ptrs[NR(sizes)];
+	size_t before = quarry_live_bytes(), expected = before;
+
+	for (size_t i = 0; i < NR(sizes); i++) {
+		ptrs[i] = malloc(sizes[i]);
+		expected += malloc_usable_size(ptrs[i]);
+		cr_assert_eq(quarry_live_bytes(), expected, "after %zu",
+			     sizes[i]);
+	}
+	for (size_t i = 0; i < NR(sizes); i++) {
+		expected -= malloc_usable_size(ptrs[i]);
+		free(ptrs[i]);
+		cr_assert_eq(quarry_live_bytes(), expected);
+	}
+	cr_assert_eq(expected, before);
+}
+
+static void *free_half(void *arg)
+{
+	void **ptrs = arg;
+
+	for (size_t i = 0; i < 1000; i += 2)
+		free(ptrs[i]);
+	return NULL;
+}
+
+Test(quarry, live_bytes_are_exact_when_other_threads_free)
+{
+	static void *ptrs[1000];
+	size_t before, usable = 0;
+	pthread_t thread;
+
+	/* what a thread itself costs is there before */
+	pthread_create(&thread, NULL, free_half, ptrs);
+	pthread_join(thread, NULL);
+	before = quarry_live_bytes();
+	for (size_t i = 0; i < NR(ptrs); i++) {
+		ptrs[i] = malloc(1 + i * 50);
+		if (i % 2)
+			usable += malloc_usable_size(ptrs[i]);
+	}
+	pthread_create(&thread, NULL, free_half, ptrs);
+	pthread_join(thread, NULL);
+	cr_assert_eq(quarry_live_bytes(), before + usable);
+	for (size_t i = 1; i < NR(ptrs); i += 2)
+		free(ptrs[i]);
+	cr_assert_eq(quarry_live_bytes(), before);
+}
+
+Test(quarry, trim_gives_back_what_was_freed)
+{
+	enum { N = 5000 };
+	static void *ptrs[N];
+
+	for (size_t i = 0; i < N; i++) {
+		ptrs[i] = malloc(KiB(4));
+		memset(ptrs[i], 1, KiB(4));
+	}
+	quarry_trim();
+	for (size_t i = 0; i < N; i++)
+		free(ptrs[i]);
+	cr_assert_geq(quarry_trim(), N * KiB(4) * 3 / 4);
+	cr_assert_leq(quarry_trim(), KiB(64));
+}

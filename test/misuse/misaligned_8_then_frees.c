@@ -1,0 +1,15 @@
+/*
+ * An address 8 bytes into an object is freed.
+ * EXPECT: free\(0x[0-9a-f]+\): 8 bytes inside the object of size-64 at 0x[0-9a-f]+
+ */
+#include "misuse.h"
+
+int main(void)
+{
+	char *p = opaque(malloc(64));
+
+	alloc_others(64);
+	free(opaque(p + 8));
+	free_others();
+	return 0;
+}
