@@ -5,6 +5,7 @@
 #include "core/fork.h"
 #include "core/config.h"
 #include "core/report.h"
+#include "slab/audit.h"
 #include "slab/hot.h"
 #include "slab/pcpu.h"
 #include "sys/limits.h"
@@ -132,7 +133,7 @@ __attribute__((destructor(101))) static void destructor(void)
 {
 	if (atomic_load_explicit(&qr_boot_state, memory_order_acquire) ==
 	    QR_BOOT_READY)
-		qr_pcpu_verify();
+		qr_audit();
 	qr_report_at_exit();
 }
 

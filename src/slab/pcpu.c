@@ -780,30 +780,40 @@ void qr_pcpu_count(struct qr_cache *cache, struct qr_pcpu_counts *ret_counts)
 	*ret_counts = sum;
 }
 
-static bool verify_row(const struct site *site)
+typedef void visit_fn(struct qr_cache *cache, void *object, void *arg);
+
+static void visit_row(const struct site *site, visit_fn *visit, void *arg)
 {
-	void *objects[2 * QR_MAX_BATCH];
 	struct row row = unpack(read_word(site));
 	unsigned bottom;
-	size_t n, m;
 
 	if (!row.al || is_stopped(row))
-		return false;
+		return;
 	bottom = free_bottom(site->cache, row);
-	n = row.at - row.al;
-	m = row.ft - bottom;
-	copy_words((uint64_t *)(void *)objects, &site->region[row.al], n);
-	copy_words((uint64_t *)(void *)(objects + n), &site->region[bottom], m);
-	/* the row changed under our eyes: this is no proof */
-	if (pack(row) == read_word(site))
-		verify(site->cache, objects, n + m);
-	return true;
+	for (unsigned i = row.al; i < row.at; i++)
+		visit(site->cache, (void *)site->region[i], arg);
+	for (unsigned i = bottom; i < row.ft; i++)
+		visit(site->cache, (void *)site->region[i], arg);
 }
 
-void qr_pcpu_verify(void)
+void qr_pcpu_for_each_cached(struct qr_cache *cache, visit_fn *visit, void *arg)
 {
-	if (pcpu.regions)
-		for_each_row(NULL, verify_row);
+	for (unsigned id = 0;
+	     cache->number < QR_MAX_CACHES && id < pcpu.nr_ids; id++) {
+		struct site site;
+
+		if (site_of((int32_t)id, cache->number, &site))
+			visit_row(&site, visit, arg);
+	}
+	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1) {
+		struct qr_barn *barn =
+			&qr_cache_node(cache, qr_ctz(left))->barn;
+
+		qr_lock_acquire(&barn->lock);
+		for (uint32_t i = 0; i < barn->nr_objects; i++)
+			visit(cache, barn->objects[i], arg);
+		qr_lock_release(&barn->lock);
+	}
 }
 
 unsigned qr_pcpu_nr_regions(void)

@@ -66,10 +66,13 @@ void qr_pcpu_free_bulk(struct qr_cache *cache, void *const *objects, size_t n);
 void qr_pcpu_drain(struct qr_cache *only);
 
 /*
- * Look for misuse in the arrays of every CPU, as a flush would, and report
- * it.  At exit: what other threads do meanwhile is not seen.
+ * Call @visit for what arrays and barns hold; exact while nobody allocates or
+ * frees, else one may be missed or be shown twice.
  */
-void qr_pcpu_verify(void);
+void qr_pcpu_for_each_cached(struct qr_cache *cache,
+			     void (*visit)(struct qr_cache *cache,
+					   void *object, void *arg),
+			     void *arg);
 
 /* Objects in arrays and barns; exact while nobody allocates or frees. */
 struct qr_pcpu_counts {

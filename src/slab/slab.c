@@ -316,17 +316,14 @@ void *qr_slab_find_offender(const struct qr_cache *cache,
 	return NULL;
 }
 
-bool qr_slab_object_is_free(struct qr_cache *cache, const void *object)
+bool qr_slab_looks_free(const struct qr_cache *cache, const void *object)
 {
 	struct qr_page *page = page_of(cache, object);
-	struct qr_cache_node *node = qr_cache_node(cache, page_node(page));
 	unsigned i = qr_slab_index(cache, (uintptr_t)object);
-	bool is_free;
 
-	qr_lock_acquire(&node->lock);
-	is_free = *map_word(page, i / 64) >> i % 64 & 1;
-	qr_lock_release(&node->lock);
-	return is_free;
+	return page->state != QR_PAGE_SLAB || page->cache != cache ||
+	       (__atomic_load_n(map_word(page, i / 64), __ATOMIC_RELAXED) >>
+			i % 64 & 1);
 }
 
 size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)

@@ -61,8 +61,11 @@ unsigned qr_slab_node(const struct qr_cache *cache, const void *object);
 /* Give empty slabs of @node back; bytes. */
 size_t qr_slab_shrink(struct qr_cache *cache, unsigned node);
 
-/* Is the object that starts at @object free, as seen from its slab? */
-bool qr_slab_object_is_free(struct qr_cache *cache, const void *object);
+/*
+ * Is the object that starts at @object free, as seen from its slab?  Without
+ * the lock: a hint, unless nobody frees or allocates.
+ */
+bool qr_slab_looks_free(const struct qr_cache *cache, const void *object);
 
 /* The slab's address for an address in it, the object's index there. */
 QR_INLINE uintptr_t qr_slab_start(const struct qr_cache *cache, uintptr_t addr)
