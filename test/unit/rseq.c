@@ -26,6 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
+/* glibc lacks the name that sigevent(7) gives it */
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
 enum {
 	CID_FEATURE_SIZE = 28, /* of a kernel that fills in mm_cid */
 	FEATURE_SIZE = 27,     /* AT_RSEQ_FEATURE_SIZE */
@@ -387,7 +392,7 @@ static timer_t start_timer(void)
 	struct itimerspec often = {{0, 20000}, {0, 20000}};
 	timer_t timer;
 
-	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
 	cr_assert_eq(timer_create(CLOCK_MONOTONIC, &event, &timer), 0);
 	cr_assert_eq(timer_settime(timer, 0, &often, NULL), 0);
 	return timer;
