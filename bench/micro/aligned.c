@@ -9,7 +9,7 @@
 
 static void run(void *context, const struct bench_case *c, uint64_t operations)
 {
-	void *live[LIVE] = { NULL };
+	void *live[LIVE] = {NULL};
 
 	(void)context;
 	for (uint64_t i = 0; i < operations; i++) {
@@ -30,7 +30,7 @@ static void add(size_t align, size_t size)
 		.operation = "pair",
 		.run = run,
 		.low = size,
-		.high = align });
+		.high = align});
 }
 
 int main(int argc, char **argv)

@@ -52,7 +52,7 @@ static void run(void *context, const struct bench_case *c, uint64_t operations)
 
 static void add(size_t size, uint32_t count, enum order order)
 {
-	static const char *const names[] = { "fifo", "lifo", "shuffled" };
+	static const char *const names[] = {"fifo", "lifo", "shuffled"};
 	uint64_t rounds = count < 4000 ? 4000 / count : 1;
 
 	bench_add(&(struct bench_case){
@@ -64,7 +64,7 @@ static void add(size_t size, uint32_t count, enum order order)
 		.batch = rounds * count,
 		.low = size,
 		.high = order,
-		.count = count });
+		.count = count});
 }
 
 int main(int argc, char **argv)

@@ -39,8 +39,8 @@ void bench_begin(const char *name, int argc, char **argv)
 		if (!strcmp(argv[i], "--quick")) {
 			bench_quick = true;
 		} else if (!strcmp(argv[i], "--json") && i + 1 < argc) {
-			out = open(argv[++i], O_WRONLY | O_CREAT | O_APPEND |
-							  O_CLOEXEC,
+			out = open(argv[++i],
+				   O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
 				   0666);
 			if (out < 0)
 				leave("cannot open ", argv[i]);
@@ -313,7 +313,8 @@ void bench_in_children(int times, bench_work *work, const void *argument,
 	munmap(shared, bytes);
 	for (size_t k = 0; k < count; k++) {
 		qsort(samples[k], (size_t)times, sizeof(double), by_value);
-		results[k] = (samples[k][(times - 1) / 2] +
-			      samples[k][times / 2]) / 2;
+		results[k] =
+			(samples[k][(times - 1) / 2] + samples[k][times / 2]) /
+			2;
 	}
 }

@@ -21,8 +21,8 @@ static void run(void *context, const struct bench_case *c, uint64_t operations)
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = { 64,    256,	1024,	   4096,
-					16384, 131072, BENCH_MIB, 8 * BENCH_MIB };
+	static const size_t sizes[] = {64,    256,    1024,	4096,
+				       16384, 131072, BENCH_MIB};
 
 	bench_begin("calloc", argc, argv);
 	for (size_t i = 0; i < BENCH_LENGTH(sizes); i++)
@@ -30,7 +30,8 @@ int main(int argc, char **argv)
 			.label = bench_label("size=%zu", sizes[i]),
 			.operation = "pair",
 			.run = run,
-			.batch = sizes[i] > 4096 ? 16 : 1024,
-			.low = sizes[i] });
+			.batch = sizes[i] < 65536 ? 256 : 1,
+			.slow = sizes[i] >= 65536,
+			.low = sizes[i]});
 	return bench_run();
 }

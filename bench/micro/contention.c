@@ -33,7 +33,7 @@ static uint32_t draw_size(uint64_t *seed)
 
 static void replace_own(struct worker *w)
 {
-	void *own[OWN] = { NULL };
+	void *own[OWN] = {NULL};
 
 	for (uint64_t i = 0; i < w->pairs; i++) {
 		void **slot = &own[bench_below(&w->seed, OWN)];
@@ -105,11 +105,11 @@ static double ask(bool exchanged, int threads, uint64_t total)
 
 int main(int argc, char **argv)
 {
-	static const int threads[] = { 1, 2, 4, 8, 16, 32, 64 };
+	static const int threads[] = {1, 2, 4, 8, 16, 32, 64};
 	double x[BENCH_LENGTH(threads)], y[BENCH_LENGTH(threads)];
 
 	bench_begin("contention", argc, argv);
-	uint64_t total = bench_quick ? 1 << 20 : 1 << 23;
+	uint64_t total = bench_quick ? 1 << 19 : 1 << 23;
 
 	for (int exchanged = 0; exchanged < 2; exchanged++) {
 		for (size_t i = 0; i < BENCH_LENGTH(threads); i++) {

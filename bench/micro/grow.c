@@ -10,8 +10,8 @@
 /* One operation is one realloc; an array that is full starts again. */
 static void run(void *context, const struct bench_case *c, uint64_t operations)
 {
-	char *arrays[ARRAYS_MAX] = { NULL };
-	size_t sizes[ARRAYS_MAX] = { 0 };
+	char *arrays[ARRAYS_MAX] = {NULL};
+	size_t sizes[ARRAYS_MAX] = {0};
 
 	(void)context;
 	for (uint64_t i = 0; i < operations; i++) {
@@ -35,13 +35,15 @@ static void run(void *context, const struct bench_case *c, uint64_t operations)
 
 static void add(const char *label, size_t step, size_t limit, size_t arrays)
 {
-	bench_add(&(struct bench_case){ .label = label,
-					.operation = "realloc",
-					.run = run,
-					.batch = 1024,
-					.low = step,
-					.high = limit,
-					.count = arrays });
+	bench_add(&(struct bench_case){.label = label,
+				       .operation = "realloc",
+				       .run = run,
+				       .batch = limit > 64 * BENCH_KIB ? 64
+								       : 1024,
+				       .slow = limit > 64 * BENCH_KIB,
+				       .low = step,
+				       .high = limit,
+				       .count = arrays});
 }
 
 int main(int argc, char **argv)
@@ -52,8 +54,8 @@ int main(int argc, char **argv)
 	add("by 4KiB to 1MiB", 4 * BENCH_KIB, BENCH_MIB, 1);
 	add("by 4KiB to 1MiB, 4 arrays", 4 * BENCH_KIB, BENCH_MIB, 4);
 	add("by half to 64KiB", 0, 64 * BENCH_KIB, 1);
-	add("by half to 16MiB", 0, 16 * BENCH_MIB, 1);
-	add("by half to 16MiB, 4 arrays", 0, 16 * BENCH_MIB, 4);
-	add("by 64KiB to 16MiB", 64 * BENCH_KIB, 16 * BENCH_MIB, 1);
+	add("by half to 4MiB", 0, 4 * BENCH_MIB, 1);
+	add("by half to 4MiB, 4 arrays", 0, 4 * BENCH_MIB, 4);
+	add("by 64KiB to 4MiB", 64 * BENCH_KIB, 4 * BENCH_MIB, 1);
 	return bench_run();
 }

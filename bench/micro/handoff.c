@@ -32,8 +32,9 @@ static void *produce(void *argument)
 
 	for (uint64_t at = 0; at < r->total; at += PUBLISH) {
 		/* Pairs with the consumer's release: its blocks are gone. */
-		while (at + PUBLISH - atomic_load_explicit(&r->tail,
-							   memory_order_acquire) >
+		while (at + PUBLISH -
+			       atomic_load_explicit(&r->tail,
+						    memory_order_acquire) >
 		       RING)
 			sched_yield();
 		for (uint64_t i = at; i < at + PUBLISH; i++) {
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
 	bench_begin("handoff", argc, argv);
 
 	struct ring *rings = bench_own(PAIRS_MAX * sizeof(*rings));
-	uint64_t total = (bench_quick ? 20000 : 100000) * (uint64_t)PUBLISH;
+	uint64_t total = (bench_quick ? 10000 : 100000) * (uint64_t)PUBLISH;
 
 	for (int pairs = 1; pairs <= PAIRS_MAX; pairs++) {
 		ask(rings, pairs, 64, total);

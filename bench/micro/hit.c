@@ -27,9 +27,9 @@ static void run(void *context, const struct bench_case *c, uint64_t operations)
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = { 1,    16,   32,	  48,	 64,	128,
-					200,  256,  512,  1000,	 1024,	2048,
-					4096, 8192, 9000, 16384, 32768 };
+	static const size_t sizes[] = {1,    16,   32,	 48,	64,   128,
+				       200,  256,  512,	 1000,	1024, 2048,
+				       4096, 8192, 9000, 16384, 32768};
 
 	bench_begin("hit", argc, argv);
 	for (size_t i = 0; i < BENCH_LENGTH(sizes); i++)
@@ -37,6 +37,6 @@ int main(int argc, char **argv)
 			.label = bench_label("size=%zu", sizes[i]),
 			.operation = "pair",
 			.run = run,
-			.low = sizes[i] });
+			.low = sizes[i]});
 	return bench_run();
 }

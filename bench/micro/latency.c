@@ -64,8 +64,8 @@ static void calibrate(void)
 		if (b - a < reading_cost)
 			reading_cost = b - a;
 	}
-	ns_per_tick = (double)(bench_now() - start) /
-		      (double)(ticks() - start_ticks);
+	ns_per_tick =
+		(double)(bench_now() - start) / (double)(ticks() - start_ticks);
 }
 
 static void note(struct histogram *h, uint64_t value)
@@ -149,7 +149,7 @@ static void *work(void *argument)
 
 static void report(int threads, const char *call, const struct histogram *h)
 {
-	static const double parts[] = { 50, 90, 99, 99.9, 99.99 };
+	static const double parts[] = {50, 90, 99, 99.9, 99.99};
 	double y[BENCH_LENGTH(parts)];
 	char label[64], metric[32];
 
@@ -179,7 +179,8 @@ static void ask(struct worker *workers, int threads, uint64_t total)
 	pthread_barrier_destroy(&barrier);
 	for (int i = 1; i < threads; i++)
 		for (size_t k = 0; k < BUCKETS; k++) {
-			workers[0].malloc.count[k] += workers[i].malloc.count[k];
+			workers[0].malloc.count[k] +=
+				workers[i].malloc.count[k];
 			workers[0].free.count[k] += workers[i].free.count[k];
 			workers[0].malloc.total += workers[i].malloc.count[k];
 			workers[0].free.total += workers[i].free.count[k];
@@ -190,13 +191,13 @@ static void ask(struct worker *workers, int threads, uint64_t total)
 
 int main(int argc, char **argv)
 {
-	static const int threads[] = { 1, 2, 4, 16 };
+	static const int threads[] = {1, 2, 4, 16};
 
 	bench_begin("latency", argc, argv);
 	struct worker *workers = bench_own(THREADS_MAX * sizeof(*workers));
 
 	calibrate();
 	for (size_t i = 0; i < BENCH_LENGTH(threads); i++)
-		ask(workers, threads[i], bench_quick ? 1 << 20 : 1 << 23);
+		ask(workers, threads[i], bench_quick ? 1 << 19 : 1 << 23);
 	return 0;
 }

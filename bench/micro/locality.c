@@ -1,5 +1,5 @@
 /*
- * How fast is data walked that the allocator placed?  A list of 200 000 nodes
+ * How fast is data walked that the allocator placed?  A list of 100 000 nodes
  * is made in order and walked: on a fresh heap, and on one where twice as many
  * blocks of that size were made and a random half of them freed before.  The
  * allocator is not called while the clock runs; where it put the nodes decides.
@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#define NODES 200000
+#define NODES 100000
 
 struct node {
 	struct node *next;
@@ -34,7 +34,7 @@ static struct node *make_list(void)
 
 static double walk(const struct node *head)
 {
-	int rounds = bench_quick ? 10 : 50;
+	int rounds = bench_quick ? 5 : 50;
 	uint64_t sum = 0, cpu = bench_cpu();
 
 	for (int i = 0; i < rounds; i++)
@@ -80,7 +80,7 @@ static void churned(const void *argument, double *results)
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = { 16, 48, 128 };
+	static const size_t sizes[] = {16, 48, 128};
 
 	bench_begin("locality", argc, argv);
 	for (size_t i = 0; i < 2 * BENCH_LENGTH(sizes); i++) {

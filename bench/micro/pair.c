@@ -18,7 +18,7 @@ static void run(void *context, const struct bench_case *c, uint64_t operations)
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = { 16, 64, 256, 1024, 4096, 16384 };
+	static const size_t sizes[] = {16, 64, 256, 1024, 4096, 16384};
 
 	bench_begin("pair", argc, argv);
 	for (size_t i = 0; i < BENCH_LENGTH(sizes); i++)
@@ -26,6 +26,6 @@ int main(int argc, char **argv)
 			.label = bench_label("size=%zu", sizes[i]),
 			.operation = "pair",
 			.run = run,
-			.low = sizes[i] });
+			.low = sizes[i]});
 	return bench_run();
 }

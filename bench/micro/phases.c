@@ -40,9 +40,8 @@ struct samples {
 	double at[SAMPLES_MAX], resident[SAMPLES_MAX], live[SAMPLES_MAX];
 };
 
-static const char *const phase_names[PHASES] = { "16..128", "256..2048",
-						 "16..64KiB", "8..128KiB",
-						 "16..128 again" };
+static const char *const phase_names[PHASES] = {
+	"16..128", "256..2048", "16..64KiB", "8..128KiB", "16..128 again"};
 
 static size_t draw_size(int phase, uint64_t *seed)
 {
@@ -50,9 +49,9 @@ static size_t draw_size(int phase, uint64_t *seed)
 	case 1:
 		return 256 + bench_below(seed, 1793);
 	case 2: /* most of them small, a few large */
-		return (size_t)(16 * pow(4096,
-					 pow(bench_below(seed, 1 << 20) / 1048576.,
-					     3)));
+		return (size_t)(16 * pow(4096, pow(bench_below(seed, 1 << 20) /
+							   1048576.,
+						   3)));
 	case 3:
 		return 8192 + bench_below(seed, 122881);
 	default:
@@ -86,7 +85,7 @@ static void replace(struct population *p, int phase)
 	void *block = bench_must(malloc(size));
 
 	memset(block, phase + 1, size);
-	p->blocks[p->count++] = (struct block){ block, size };
+	p->blocks[p->count++] = (struct block){block, size};
 	p->live += size;
 }
 
@@ -115,8 +114,8 @@ static void run_phase(struct population *p, int phase, struct samples *s)
 {
 	int slices = bench_quick ? 10 : SLICES_MAX;
 	uint64_t slice_ns = bench_quick ? 4000000 : 100000000;
-	size_t slice_bytes = p->target * (bench_quick ? 4 : 20) /
-			     (size_t)slices;
+	size_t slice_bytes =
+		p->target * (bench_quick ? 4 : 20) / (size_t)slices;
 
 	while (p->old > p->kept)
 		replace(p, phase);
@@ -155,8 +154,8 @@ static void ask(const char *name, struct population *p, size_t survivors)
 	for (int phase = 0; phase < PHASES; phase++) {
 		begin_phase(p, survivors);
 		run_phase(p, phase, &s);
-		double ratio = (double)(bench_anonymous() - before) /
-			       (double)p->live;
+		double ratio =
+			(double)(bench_anonymous() - before) / (double)p->live;
 
 		sum += ratio;
 		snprintf(label, sizeof(label), "%s %d: %s", name, phase + 1,
@@ -184,7 +183,7 @@ static void in_child(const void *argument, double *results)
 {
 	size_t survivors = *(const size_t *)argument;
 	struct population p = {
-		.target = (bench_quick ? 24 : 96) * BENCH_MIB,
+		.target = (bench_quick ? 12 : 96) * BENCH_MIB,
 		.seed = bench_seed,
 	};
 

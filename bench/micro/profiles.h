@@ -7,4 +7,4 @@ struct profile {
 	unsigned total;
 	struct profile_row rows[161];
 };
-static const struct profile profiles[] = {{ "x", 1, {{ 32, 1, 1 }} }};
+static const struct profile profiles[] = {{"x", 1, {{32, 1, 1}}}};

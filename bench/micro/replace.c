@@ -76,10 +76,11 @@ static void add(size_t low, size_t high, size_t count)
 		.setup = setup,
 		.run = run,
 		.teardown = teardown,
-		.batch = SCRIPT,
+		.batch = high > BENCH_KIB ? 1024 : SCRIPT,
+		.slow = high > BENCH_KIB,
 		.low = low,
 		.high = high,
-		.count = count });
+		.count = count});
 }
 
 int main(int argc, char **argv)

@@ -134,13 +134,13 @@ int main(int argc, char **argv)
 {
 	bench_begin("server", argc, argv);
 	for (size_t i = 0; i <= BENCH_LENGTH(profiles); i++)
-		bench_add(&(struct bench_case){
-			.label = i ? profiles[i - 1].name : "power law",
-			.operation = "pair",
-			.setup = setup,
-			.run = run,
-			.teardown = teardown,
-			.batch = STEPS,
-			.count = i });
+		bench_add(&(struct bench_case){.label = i ? profiles[i - 1].name
+							  : "power law",
+					       .operation = "pair",
+					       .setup = setup,
+					       .run = run,
+					       .teardown = teardown,
+					       .batch = STEPS,
+					       .count = i});
 	return bench_run();
 }

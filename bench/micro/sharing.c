@@ -48,8 +48,7 @@ static void ask(bool passive, size_t size, int rounds)
 		workers[i] = (struct worker){
 			.gift = passive ? bench_must(malloc(size)) : NULL,
 			.rounds = rounds,
-			.size = size
-		};
+			.size = size};
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
 	pthread_barrier_wait(&barrier);
@@ -63,13 +62,13 @@ static void ask(bool passive, size_t size, int rounds)
 	pthread_barrier_destroy(&barrier);
 	snprintf(label, sizeof(label), "%s size=%zu",
 		 passive ? "passive" : "active", size);
-	bench_value(label, "ns_per_write",
-		    elapsed / ((double)rounds * WRITES), "ns", "less");
+	bench_value(label, "ns_per_write", elapsed / ((double)rounds * WRITES),
+		    "ns", "less");
 }
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = { 8, 32 };
+	static const size_t sizes[] = {8, 32};
 
 	bench_begin("sharing", argc, argv);
 	for (int passive = 0; passive < 2; passive++)

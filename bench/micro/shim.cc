@@ -97,17 +97,15 @@ extern "C" const char *bench_label(const char *text, ...)
 extern "C" int bench_run(void)
 {
 	double min_time = bench_quick ? 0.004 : 0.02;
-	int repetitions = bench_quick ? 5 : 11;
 	lines reporter;
 
 	for (size_t i = 0; i < cases.size(); i++)
-		benchmark::RegisterBenchmark(
-			cases[i].label,
-			[i](benchmark::State &state) {
-				run_case(state, cases[i]);
-			})
+		benchmark::RegisterBenchmark(cases[i].label,
+					     [i](benchmark::State &state) {
+						     run_case(state, cases[i]);
+					     })
 			->MinTime(min_time)
-			->Repetitions(repetitions)
+			->Repetitions(bench_quick ? cases[i].slow ? 3 : 5 : 11)
 			->Threads(std::max(cases[i].threads, 1))
 			->MeasureProcessCPUTime()
 			->UseRealTime();

@@ -29,6 +29,7 @@ struct bench_case {
 	void (*teardown)(void *context, const struct bench_case *c);
 	uint64_t batch; /* operations per call of run(); 0: 4096 */
 	int threads;	/* 0: one */
+	bool slow;	/* a single batch takes milliseconds: repeat less */
 	/* What the case is about, for its own functions. */
 	size_t low, high, count;
 };

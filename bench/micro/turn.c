@@ -22,15 +22,15 @@ static void run(void *context, const struct bench_case *c, uint64_t operations)
 int main(int argc, char **argv)
 {
 	bench_begin("turn", argc, argv);
-	bench_add(&(struct bench_case){ .label = "sizes=8..512",
-					.operation = "pair",
-					.run = run,
-					.low = 8,
-					.high = 512 });
-	bench_add(&(struct bench_case){ .label = "sizes=64..4096",
-					.operation = "pair",
-					.run = run,
-					.low = 64,
-					.high = 4096 });
+	bench_add(&(struct bench_case){.label = "sizes=8..512",
+				       .operation = "pair",
+				       .run = run,
+				       .low = 8,
+				       .high = 512});
+	bench_add(&(struct bench_case){.label = "sizes=64..4096",
+				       .operation = "pair",
+				       .run = run,
+				       .low = 64,
+				       .high = 4096});
 	return bench_run();
 }

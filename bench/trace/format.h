@@ -125,9 +125,8 @@ static inline uint8_t *format_put_varint(uint8_t *at, uint64_t value)
 }
 
 /* Returns the byte after it, or NULL when [at, end) holds no whole varint. */
-static inline const uint8_t *format_get_varint(const uint8_t *at,
-					       const uint8_t *end,
-					       uint64_t *ret_value)
+static inline const uint8_t *
+format_get_varint(const uint8_t *at, const uint8_t *end, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 
@@ -236,7 +235,7 @@ static inline const uint8_t *format_decode(struct format_stream *s,
 					   const uint8_t *end,
 					   struct format_event *ret_event)
 {
-	struct format_event e = { 0 };
+	struct format_event e = {0};
 	uint64_t value = 0;
 
 	if (at >= end)
@@ -303,9 +302,10 @@ static inline const uint8_t *format_decode(struct format_stream *s,
  * @ret_next is the offset of the one after it.  A chunk that claims more than
  * the file holds ends the trace: what was written of it is still read.
  */
-static inline const struct format_chunk *
-format_chunk_at(const uint8_t *trace, size_t length, size_t offset,
-		size_t *ret_next)
+static inline const struct format_chunk *format_chunk_at(const uint8_t *trace,
+							 size_t length,
+							 size_t offset,
+							 size_t *ret_next)
 {
 	const struct format_chunk *c;
 

@@ -40,8 +40,8 @@ static struct map_entry *find(const struct map_part *p, uintptr_t key)
 
 static bool grow(struct map_part *p)
 {
-	struct map_part bigger = { .capacity = p->capacity ? p->capacity * 2
-							   : FIRST_CAPACITY };
+	struct map_part bigger = {.capacity = p->capacity ? p->capacity * 2
+							  : FIRST_CAPACITY};
 	size_t bytes = bigger.capacity * sizeof(*p->entries);
 
 	bigger.entries = mmap(NULL, bytes, PROT_READ | PROT_WRITE,

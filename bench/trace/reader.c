@@ -49,11 +49,10 @@ static void sort_chunks(struct reader *r, const uint8_t *trace, size_t length)
 	     at = next) {
 		struct reader_thread *t = &r->thread[c->thread];
 
-		r->chunks[t->first_chunk + t->chunks++] = (struct reader_chunk){
-			.offset = at + sizeof(*c),
-			.thread = c->thread,
-			.used = c->used
-		};
+		r->chunks[t->first_chunk + t->chunks++] =
+			(struct reader_chunk){.offset = at + sizeof(*c),
+					      .thread = c->thread,
+					      .used = c->used};
 	}
 }
 
@@ -62,7 +61,7 @@ static void count_events(struct reader *r, uint32_t thread,
 			 const uint8_t *trace, uint64_t *ret_highest)
 {
 	struct reader_thread *t = &r->thread[thread];
-	struct format_stream stream = { 0 };
+	struct format_stream stream = {0};
 	struct format_event e;
 	uint64_t sequence = 0;
 
@@ -103,7 +102,7 @@ void reader_open(struct reader *r, const char *path)
 	struct stat st;
 	uint64_t highest = 0, again;
 
-	*r = (struct reader){ .fd = open(path, O_RDONLY | O_CLOEXEC) };
+	*r = (struct reader){.fd = open(path, O_RDONLY | O_CLOEXEC)};
 	if (r->fd < 0 || fstat(r->fd, &st))
 		leave(path, "cannot be opened");
 	if (st.st_size < (off_t)FORMAT_HEADER_BYTES)
@@ -116,8 +115,8 @@ void reader_open(struct reader *r, const char *path)
 		leave(path, "cannot be mapped");
 	if (!format_header_valid(trace, length))
 		leave(path, "is no trace");
-	memcpy(r->name, ((const struct format_header *)(const void *)trace)
-				->name,
+	memcpy(r->name,
+	       ((const struct format_header *)(const void *)trace)->name,
 	       sizeof(r->name) - 1);
 	find_chunks(r, trace, length);
 	if (!r->chunk_count)
@@ -147,10 +146,10 @@ void reader_seek(struct reader_cursor *c, const struct reader *r,
 {
 	const struct reader_thread *t = &r->thread[thread];
 
-	*c = (struct reader_cursor){ .reader = r,
-				     .chunk = t->first_chunk,
-				     .end = t->first_chunk + t->chunks,
-				     .buffer = buffer };
+	*c = (struct reader_cursor){.reader = r,
+				    .chunk = t->first_chunk,
+				    .end = t->first_chunk + t->chunks,
+				    .buffer = buffer};
 }
 
 static bool read_chunk(struct reader_cursor *c)
@@ -158,9 +157,9 @@ static bool read_chunk(struct reader_cursor *c)
 	const struct reader_chunk *next = &c->reader->chunks[c->chunk++];
 
 	for (size_t got = 0; got < next->used;) {
-		ssize_t n = pread(c->reader->fd, c->buffer + got,
-				  next->used - got,
-				  (off_t)(next->offset + got));
+		ssize_t n =
+			pread(c->reader->fd, c->buffer + got, next->used - got,
+			      (off_t)(next->offset + got));
 
 		if (n <= 0)
 			leave(c->reader->name, "the trace cannot be read");

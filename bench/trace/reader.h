@@ -37,7 +37,7 @@ struct reader_cursor {
 	uint32_t chunk, end; /* the chunk to read next, and past the last */
 	struct format_stream stream;
 	const uint8_t *at, *stop;
-	uint8_t *buffer; /* FORMAT_CHUNK_MAX bytes, of whoever made it */
+	uint8_t *buffer;       /* FORMAT_CHUNK_MAX bytes, of whoever made it */
 	uint64_t sequence, us; /* of the last MARK, absolute */
 };
 

@@ -109,16 +109,16 @@ static void note_object(void *p, const struct format_event *e)
 {
 	struct writer_object o = writer_append(e);
 
-	map_put(&blocks, &(struct map_entry){ .key = (uintptr_t)p,
-					      .thread = o.thread,
-					      .number = o.number });
+	map_put(&blocks, &(struct map_entry){.key = (uintptr_t)p,
+					     .thread = o.thread,
+					     .number = o.number});
 }
 
 static void *note_new(void *p, enum format_kind kind, size_t size)
 {
 	if (p && recording())
-		note_object(p, &(struct format_event){ .kind = kind,
-						       .size = size });
+		note_object(p,
+			    &(struct format_event){.kind = kind, .size = size});
 	return p;
 }
 
@@ -127,9 +127,9 @@ static void *note_aligned(void *p, size_t align, size_t size)
 	if (p && align && recording())
 		note_object(p, &(struct format_event){
 				       .kind = FORMAT_ALIGNED,
-				       .align_log2 = (uint32_t)
-					       __builtin_ctzl(align),
-				       .size = size });
+				       .align_log2 =
+					       (uint32_t)__builtin_ctzl(align),
+				       .size = size});
 	return p;
 }
 
@@ -159,7 +159,7 @@ QR_EXPORT void free(void *p)
 	if (in_arena(p) || !ready())
 		return;
 	if (recording()) {
-		struct format_event e = { .kind = FORMAT_STRAY };
+		struct format_event e = {.kind = FORMAT_STRAY};
 
 		if (!p) {
 			e.kind = FORMAT_FREE0;
@@ -201,10 +201,10 @@ QR_EXPORT void *realloc(void *old, size_t size)
 		return ready() ? resize_stray(old, size) : NULL;
 
 	void *p = next.realloc(old, size);
-	struct format_event e = { .kind = p ? FORMAT_RESIZE : FORMAT_FREE,
-				  .thread = o.thread,
-				  .number = o.number,
-				  .size = size };
+	struct format_event e = {.kind = p ? FORMAT_RESIZE : FORMAT_FREE,
+				 .thread = o.thread,
+				 .number = o.number,
+				 .size = size};
 
 	if (p)
 		note_object(p, &e);
@@ -300,10 +300,10 @@ QR_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr,
 	stream = writer_stream_new(&number);
 	if (!start || !stream)
 		return EAGAIN;
-	*start = (struct start){ function, argument, stream };
+	*start = (struct start){function, argument, stream};
 	/* Before the thread is there: its own marks must come after this. */
-	writer_append(&(struct format_event){ .kind = FORMAT_SPAWN,
-					      .thread = number });
+	writer_append(
+		&(struct format_event){.kind = FORMAT_SPAWN, .thread = number});
 	int error = next.pthread_create(ret_thread, attr, start_thread, start);
 
 	if (error) {
@@ -311,8 +311,8 @@ QR_EXPORT int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attr,
 		writer_stream_drop(stream);
 		return error;
 	}
-	map_put(&threads, &(struct map_entry){ .key = (uintptr_t)*ret_thread,
-					       .thread = number });
+	map_put(&threads, &(struct map_entry){.key = (uintptr_t)*ret_thread,
+					      .thread = number});
 	return 0;
 }
 
@@ -323,14 +323,13 @@ QR_EXPORT int pthread_join(pthread_t thread, void **ret_value)
 	if (!ready())
 		return ESRCH;
 	/* Before: afterwards another thread may have the same handle. */
-	bool known = recording() &&
-		     map_take(&threads, (uintptr_t)thread, &t);
+	bool known = recording() && map_take(&threads, (uintptr_t)thread, &t);
 	int error = next.pthread_join(thread, ret_value);
 
 	if (known && error)
 		map_put(&threads, &t);
 	else if (known && recording())
-		writer_append(&(struct format_event){ .kind = FORMAT_JOIN,
-						      .thread = t.thread });
+		writer_append(&(struct format_event){.kind = FORMAT_JOIN,
+						     .thread = t.thread});
 	return error;
 }

@@ -33,8 +33,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Events decoded at a time, while the clock stands. */
+/* Events decoded at a time, while the clock stands: less in a short trace. */
 #define WINDOW 1024
+#define WINDOW_MIN 64
 /* How many marks a thread may be ahead of the slowest. */
 #define MARKS_AHEAD 64
 /* Objects whose table is made together, and in a trace of more than HUGE_TRACE
@@ -78,6 +79,8 @@ struct runner {
 	uint64_t sequence, us;
 	/* CPU time spent in calls, and in all */
 	uint64_t cpu, waited;
+	/* In this window: live bytes more than at its start, now and at most */
+	int64_t grown, grown_most;
 };
 
 static struct {
@@ -85,8 +88,10 @@ static struct {
 	enum touch touch;
 	int repeat;
 	bool free_order, paced;
-} options = { .path = REPLAY_TRACE, .name = REPLAY_NAME, .touch = TOUCH_PAGES,
-	      .repeat = 1 };
+} options = {.path = REPLAY_TRACE,
+	     .name = REPLAY_NAME,
+	     .touch = TOUCH_PAGES,
+	     .repeat = 1};
 
 static struct reader trace;
 static struct table *tables;
@@ -96,6 +101,7 @@ static _Atomic(int64_t) live;
 static _Atomic(uint64_t) cpu_in_calls, cpu_of_threads, elapsed_alone;
 static uint64_t start_ns;
 static bool give_tables_back;
+static size_t window;
 static int pass;
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -142,18 +148,19 @@ static void sample(uint64_t done)
 }
 
 /* Waits, off the clock, until *@word is not @value any more. */
-#define WAIT_WHILE(runner, condition)                          \
-	do {                                                   \
-		if (condition) {                               \
-			uint64_t from = thread_cpu();          \
-			while (condition)                      \
-				sched_yield();                 \
+#define WAIT_WHILE(runner, condition)                            \
+	do {                                                     \
+		if (condition) {                                 \
+			uint64_t from = thread_cpu();            \
+			while (condition)                        \
+				sched_yield();                   \
 			(runner)->waited += thread_cpu() - from; \
-		}                                              \
+		}                                                \
 	} while (0)
 
 /* The object of an event, as soon as it has been made. */
-static struct object *find_object(struct runner *r, const struct format_event *e,
+static struct object *find_object(struct runner *r,
+				  const struct format_event *e,
 				  struct table **ret_table)
 {
 	bool own = e->kind == FORMAT_FREE || e->kind == FORMAT_RESIZE;
@@ -177,8 +184,8 @@ static char *leave_object(struct object *o, struct table *t, uint64_t number)
 	uint64_t group = number / GROUP;
 
 	atomic_store_explicit(&o->block, GONE, memory_order_relaxed);
-	if (give_tables_back && atomic_fetch_add(&t->gone[group], 1) ==
-					GROUP - 1) {
+	if (give_tables_back &&
+	    atomic_fetch_add(&t->gone[group], 1) == GROUP - 1) {
 		size_t bytes = GROUP * sizeof(struct object);
 
 		madvise(&t->objects[group * GROUP], bytes, MADV_DONTNEED);
@@ -202,6 +209,9 @@ static void touch(char *block, size_t from, size_t size, bool zeroed)
 
 static void make_object(struct runner *r, char *block, size_t size)
 {
+	r->grown += (int64_t)size;
+	if (r->grown > r->grown_most)
+		r->grown_most = r->grown;
 	struct object *o = &tables[r->thread].objects[r->position++];
 
 	if (!block && size)
@@ -217,8 +227,7 @@ static void free_block(char *block)
 	free(block == (char *)2 ? NULL : block);
 }
 
-static void resize(struct runner *r, const struct format_event *e,
-		   int64_t *live_change)
+static void resize(struct runner *r, const struct format_event *e)
 {
 	struct table *t;
 	struct object *o = find_object(r, e, &t);
@@ -227,7 +236,7 @@ static void resize(struct runner *r, const struct format_event *e,
 
 	block = realloc(block == (char *)2 ? NULL : block, e->size);
 	touch(block, old, e->size, false);
-	*live_change += (int64_t)e->size - (int64_t)old;
+	r->grown -= (int64_t)old;
 	make_object(r, block, e->size);
 }
 
@@ -266,7 +275,7 @@ static struct runner *new_runner(uint32_t thread)
 	}
 	pthread_mutex_unlock(&pool_lock);
 	buffer = r->buffer;
-	*r = (struct runner){ .buffer = buffer, .thread = thread };
+	*r = (struct runner){.buffer = buffer, .thread = thread};
 	reader_seek(&r->cursor, &trace, thread, buffer);
 	return r;
 }
@@ -308,8 +317,7 @@ static char *aligned(uint32_t align_log2, size_t size)
 	return posix_memalign(&block, align, size) ? NULL : block;
 }
 
-static void execute(struct runner *r, const struct format_event *e,
-		    int64_t *live_change)
+static void execute(struct runner *r, const struct format_event *e)
 {
 	struct object *o;
 	struct table *t;
@@ -325,7 +333,6 @@ static void execute(struct runner *r, const struct format_event *e,
 			block = calloc(1, e->size);
 		else
 			block = aligned(e->align_log2, e->size);
-		*live_change += (int64_t)e->size;
 		if (block)
 			touch(block, 0, e->size, e->kind == FORMAT_CALLOC);
 		make_object(r, block, e->size);
@@ -333,7 +340,7 @@ static void execute(struct runner *r, const struct format_event *e,
 	case FORMAT_FREE:
 	case FORMAT_FREE_AT:
 		o = find_object(r, e, &t);
-		*live_change -= (int64_t)o->size;
+		r->grown -= (int64_t)o->size;
 		free_block(leave_object(o, t, e->number));
 		break;
 	case FORMAT_FREE0:
@@ -341,7 +348,7 @@ static void execute(struct runner *r, const struct format_event *e,
 		break;
 	case FORMAT_RESIZE:
 	case FORMAT_RESIZE_AT:
-		resize(r, e, live_change);
+		resize(r, e);
 		break;
 	case FORMAT_SPAWN:
 		if (e->thread > 0 && e->thread < trace.threads)
@@ -379,7 +386,7 @@ static void prepare_table(struct runner *r, uint64_t number)
 static size_t decode(struct runner *r)
 {
 	size_t count = 0;
-	size_t limit = options.paced ? FORMAT_MARK_EVENTS : WINDOW;
+	size_t limit = options.paced ? FORMAT_MARK_EVENTS : window;
 	struct format_event *e = r->window;
 
 	while (count < limit && reader_next(&r->cursor, e)) {
@@ -406,22 +413,22 @@ static void keep_pace(const struct runner *r)
 	uint64_t due = start_ns + (r->us - atomic_load(&first_us)) * 1000;
 
 	if (r->us > atomic_load(&first_us) && due > now) {
-		struct timespec wait = { (time_t)((due - now) / 1000000000u),
-					 (long)((due - now) % 1000000000u) };
+		struct timespec wait = {(time_t)((due - now) / 1000000000u),
+					(long)((due - now) % 1000000000u)};
 
 		nanosleep(&wait, NULL);
 	}
 }
 
-static void account(size_t count, int64_t live_change)
+static void account(const struct runner *r, size_t count)
 {
 	uint64_t before = atomic_fetch_add(&events_done, count);
 	uint64_t step = trace.events / SAMPLES + 1;
-	int64_t now = atomic_fetch_add(&live, live_change) + live_change;
+	int64_t most = atomic_fetch_add(&live, r->grown) + r->grown_most;
 	int64_t peak = atomic_load(&peak_live);
 
-	while (now > peak &&
-	       !atomic_compare_exchange_weak(&peak_live, &peak, now))
+	while (most > peak &&
+	       !atomic_compare_exchange_weak(&peak_live, &peak, most))
 		;
 	if (before / step != (before + count) / step)
 		sample(before + count);
@@ -434,15 +441,15 @@ static void *run_thread(void *argument)
 	size_t count;
 
 	while ((count = decode(r)) > 0) {
-		int64_t live_change = 0;
 		uint64_t waited = r->waited, from_ns = bench_now();
 		uint64_t from = thread_cpu();
 
+		r->grown = r->grown_most = 0;
 		for (size_t i = 0; i < count; i++)
-			execute(r, &r->window[i], &live_change);
+			execute(r, &r->window[i]);
 		r->cpu += thread_cpu() - from - (r->waited - waited);
 		atomic_fetch_add(&elapsed_alone, bench_now() - from_ns);
-		account(count, live_change);
+		account(r, count);
 		if (options.paced)
 			keep_pace(r);
 	}
@@ -467,10 +474,9 @@ static void make_tables(void)
 		size_t bytes = groups * GROUP * sizeof(struct object);
 
 		objects += trace.thread[i].objects;
-		tables[i].objects = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-					 MAP_PRIVATE | MAP_ANONYMOUS |
-						 MAP_NORESERVE,
-					 -1, 0);
+		tables[i].objects = mmap(
+			NULL, bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (tables[i].objects == MAP_FAILED)
 			leave("no memory for the table of objects");
 		tables[i].gone = bench_own(groups * sizeof(*tables[i].gone));
@@ -552,7 +558,7 @@ static void report(uint64_t elapsed, uint64_t cpu, uint64_t faults)
 
 static enum touch parse_touch(const char *word)
 {
-	static const char *const words[] = { "none", "first", "pages", "all" };
+	static const char *const words[] = {"none", "first", "pages", "all"};
 
 	for (size_t i = 0; i < BENCH_LENGTH(words); i++)
 		if (!strcmp(word, words[i]))
@@ -578,8 +584,8 @@ static int parse(int argc, char **argv)
 			options.paced = true;
 		else if (!strcmp(argv[i], "--name") && more)
 			options.name = argv[++i];
-		else if (*argv[i] != '-' && (i == 1 || strcmp(argv[i - 1],
-							     "--json")))
+		else if (*argv[i] != '-' &&
+			 (i == 1 || strcmp(argv[i - 1], "--json")))
 			options.path = argv[i];
 		else
 			argv[kept++] = argv[i];
@@ -600,6 +606,10 @@ int main(int argc, char **argv)
 	if (!options.name)
 		options.name = trace.name;
 	make_tables();
+	window = trace.events / SAMPLES;
+	window = window < WINDOW_MIN ? WINDOW_MIN
+		 : window > WINDOW   ? WINDOW
+				     : window;
 
 	uint64_t elapsed = 0, cpu = 0, faults = 0;
 

@@ -31,7 +31,7 @@ struct merged {
 struct block {
 	uint64_t size;
 	uint64_t born; /* 0: not yet, UINT64_MAX: freed again */
-	bool early; /* freed in a stream that was read before it was made */
+	bool early;    /* freed in a stream that was read before it was made */
 };
 
 static struct reader trace;
@@ -160,17 +160,25 @@ static void count_survivors(void)
 
 static void print_summary(void)
 {
-	static const char *const names[FORMAT_KINDS] = {
-		"malloc", "calloc", "aligned", "free", "free, other thread",
-		"free(NULL)", "realloc", "realloc, other thread",
-		"free, unknown", "thread begun", "thread joined", "mark",
-		"thread ended"
-	};
+	static const char *const names[FORMAT_KINDS] = {"malloc",
+							"calloc",
+							"aligned",
+							"free",
+							"free, other thread",
+							"free(NULL)",
+							"realloc",
+							"realloc, other thread",
+							"free, unknown",
+							"thread begun",
+							"thread joined",
+							"mark",
+							"thread ended"};
 
 	printf("program %s, %u streams, %llu events, %llu calls\n", trace.name,
 	       (unsigned)trace.threads, (unsigned long long)trace.events,
 	       (unsigned long long)trace.calls);
-	printf("asked for %.1f MiB, at most %.1f MiB at once, %.1f at the end\n",
+	printf("asked for %.1f MiB, at most %.1f MiB at once, %.1f at the "
+	       "end\n",
 	       (double)bytes / BENCH_MIB, (double)live_peak / BENCH_MIB,
 	       (double)live_bytes / BENCH_MIB);
 	for (size_t k = 0; k < FORMAT_KINDS; k++)
@@ -180,7 +188,7 @@ static void print_summary(void)
 	printf("\n%% of allocations, by size and by lifetime in allocations\n"
 	       "      up to      all   <16   <256  <4096 <65536  longer\n");
 	for (size_t row = 0; row < SIZES * 4; row++) {
-		uint64_t part[5] = { 0 }, sum = 0;
+		uint64_t part[5] = {0}, sum = 0;
 
 		for (size_t life = 0; life < LIFETIMES; life++) {
 			part[life / 4] += joint[row][life];
@@ -216,8 +224,8 @@ static void print_profile(const char *name)
 					row = r;
 					life = l;
 				}
-		int weight = (int)((double)most / (double)allocations *
-				   WEIGHT_SUM);
+		int weight =
+			(int)((double)most / (double)allocations * WEIGHT_SUM);
 
 		if (!weight)
 			break;

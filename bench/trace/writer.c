@@ -156,9 +156,9 @@ static void put_mark(struct writer_stream *s)
 	uint64_t sequence = atomic_fetch_add(&next_sequence, 1) + 1;
 	uint64_t us = with_time ? now_us() : 0;
 
-	put(s, &(struct format_event){ .kind = FORMAT_MARK,
-				       .sequence = sequence - s->last_sequence,
-				       .us = us - s->last_us });
+	put(s, &(struct format_event){.kind = FORMAT_MARK,
+				      .sequence = sequence - s->last_sequence,
+				      .us = us - s->last_us});
 	s->last_sequence = sequence;
 	s->last_us = us;
 	s->until_mark = FORMAT_MARK_EVENTS;
@@ -186,10 +186,8 @@ struct writer_stream *writer_stream_new(uint32_t *ret_thread)
 		if (s == MAP_FAILED)
 			return NULL;
 	}
-	*s = (struct writer_stream){
-		.thread = atomic_fetch_add(&next_thread, 1),
-		.chunk_bytes = FORMAT_CHUNK_MIN
-	};
+	*s = (struct writer_stream){.thread = atomic_fetch_add(&next_thread, 1),
+				    .chunk_bytes = FORMAT_CHUNK_MIN};
 	if (ret_thread)
 		*ret_thread = s->thread;
 	return s;
@@ -225,7 +223,7 @@ static void thread_ends(void *argument)
 	if (atomic_load(&state) != ON || !atomic_load(alive))
 		return;
 	put_mark(s);
-	put(s, &(struct format_event){ .kind = FORMAT_END });
+	put(s, &(struct format_event){.kind = FORMAT_END});
 	if (s->chunk)
 		munmap(s->chunk, s->chunk->bytes);
 	writer_stream_drop(s);
@@ -242,7 +240,7 @@ struct writer_object writer_append(const struct format_event *e)
 		s = writer_stream_new(NULL);
 		if (!s) {
 			give_up("no memory for a thread");
-			return (struct writer_object){ 0 };
+			return (struct writer_object){0};
 		}
 		writer_stream_begin(s);
 	}
@@ -254,7 +252,7 @@ struct writer_object writer_append(const struct format_event *e)
 		else if (event.kind == FORMAT_RESIZE)
 			event.kind = FORMAT_RESIZE_AT;
 	}
-	struct writer_object made = { s->thread, s->format.next_number };
+	struct writer_object made = {s->thread, s->format.next_number};
 
 	put_marked(s, &event);
 	if (s == late)
