@@ -14,6 +14,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
 
@@ -73,6 +77,14 @@ static bool mapped(void *addr)
 	return ok;
 }
 
+/* ThreadSanitizer maps two bytes and more for each that we map. */
+static void need_no_shadow(void)
+{
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+	cr_skip_test("shadow memory is counted too");
+#endif
+}
+
 static bool all_zero(const char *p, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
@@ -110,8 +122,8 @@ static struct rlimit tighten(int resource)
 }
 
 /* Run the next statement with a limit that is below what is in use. */
-#define UNDER_LIMIT(resource)                                                \
-	for (struct rlimit old = tighten(resource), *once = &old; once;      \
+#define UNDER_LIMIT(resource)                                           \
+	for (struct rlimit old = tighten(resource), *once = &old; once; \
 	     setrlimit(resource, &old), once = NULL)
 
 Test(map, the_page_size_is_that_of_the_kernel)
@@ -143,6 +155,7 @@ Test(map, mappings_are_aligned_zero_and_usable)
 	char *neighbour = qr_map_map(page, page);
 
 	cr_assert(neighbour);
+	need_no_shadow();
 	for (size_t align = page; align <= GIB; align *= 2) {
 		size_t before = status_kib("VmSize"), after;
 		char *p = qr_map_map(3 * page, align);
@@ -164,6 +177,7 @@ Test(map, to_align_costs_no_memory_when_all_future_mappings_are_locked)
 	size_t before = status_kib("VmHWM"), after;
 	char *odd = qr_map_map(page, page), *p;
 
+	need_no_shadow();
 	/* raw: sanitizers make libc's do nothing */
 	if (syscall(SYS_mlockall, MCL_FUTURE)) {
 		errno = KEPT;
@@ -230,7 +244,7 @@ Test(map, what_is_committed_for_reading_reads_as_zeros_and_is_no_data)
 	cr_assert(p);
 	before = status_kib("VmRSS");
 	UNDER_LIMIT(RLIMIT_DATA)
-		committed = qr_map_commit_readonly(p, 64 * MIB);
+	committed = qr_map_commit_readonly(p, 64 * MIB);
 	after = status_kib("VmRSS");
 	cr_assert_eq(committed, 0);
 	cr_assert_lt(after, before + 1024);
@@ -358,7 +372,7 @@ Test(map, a_limit_of_address_space_is_an_error_and_no_more)
 	p = qr_map_map(page, page);
 	cr_assert(p);
 	UNDER_LIMIT(RLIMIT_AS)
-		grown = qr_map_remap(p, page, MIB, true);
+	grown = qr_map_remap(p, page, MIB, true);
 	cr_assert_null(grown);
 	cr_assert(writable(p));
 	qr_map_unmap(p, page);
@@ -371,6 +385,7 @@ Test(map, a_limit_of_data_allows_to_reserve_and_not_to_commit)
 	int committed = 0;
 	void *mapping = &p;
 
+	need_no_shadow();
 	UNDER_LIMIT(RLIMIT_DATA)
 	{
 		p = qr_map_reserve(GIB, page);
@@ -405,6 +420,7 @@ Test(map, a_mapping_that_cannot_be_split_stays_whole)
 	char *p = qr_map_reserve(2 * (limit + 1) * page, page);
 	int committed, unmapped;
 
+	need_no_shadow();
 	if (!limit || limit > 200000)
 		cr_skip_test("vm.max_map_count is %zu", limit);
 	cr_assert(victim);
@@ -426,7 +442,7 @@ Test(map, a_mapping_that_cannot_be_split_stays_whole)
 Test(map, a_range_is_bound_to_a_node_and_stays_usable)
 {
 	char *p = qr_map_map(MIB, page);
-	uint64_t mask[16] = { 0 };
+	uint64_t mask[16] = {0};
 	int mode = -1;
 
 	cr_assert(p);
