@@ -50,11 +50,13 @@ enum qr_page_state {
 	QR_PAGE_RUN,
 };
 
-/* Frame bytes: 1 to 125 are caches with per-CPU arrays.  All are below 128. */
+/* Frame bytes: the even numbers 2 to 250 are caches with per-CPU arrays: an
+ * object's row, in words of its CPU's region (sys/rseq.h).  The others have
+ * rows that never hit. */
 enum {
 	QR_FRAME_NONE = 0,
-	QR_FRAME_RUN = 126,	/* first frame of a run */
-	QR_FRAME_SLAB = 127,	/* a slab of a cache without arrays */
+	QR_FRAME_RUN = 252,	/* first frame of a run */
+	QR_FRAME_SLAB = 254,	/* a slab of a cache without arrays */
 };
 
 enum qr_migratetype {

@@ -44,11 +44,10 @@ static void *big_alloc(size_t size, size_t align, bool *ret_zero)
 	if (size > QR_MAX_BLOCK_SIZE || align > QR_MAX_BLOCK_SIZE)
 		return qr_large_alloc(size, qr_max(align, QR_FRAME_SIZE),
 				      ret_zero);
-	page = qr_run_alloc(home_node(), size ? frames_of(size) : 1,
-			    align <= QR_FRAME_SIZE ?
-				    0 :
-				    qr_ctz(align) - QR_FRAME_SHIFT,
-			    ret_zero);
+	page = qr_run_alloc(
+		home_node(), size ? frames_of(size) : 1,
+		align <= QR_FRAME_SIZE ? 0 : qr_ctz(align) - QR_FRAME_SHIFT,
+		ret_zero);
 	return page ? (void *)qr_page_addr(page) : NULL;
 }
 
@@ -69,11 +68,11 @@ static void *big_alloc_hard(size_t size, size_t align, bool *ret_zero)
 
 static void *small_alloc(unsigned class)
 {
-	void *p = qr_pcpu_alloc(qr_caches[class]);
+	void *p = qr_pcpu_alloc(qr_caches[2 * class]);
 
 	if (qr_unlikely(!p)) {
 		qr_trim(0);
-		p = qr_pcpu_alloc(qr_caches[class]);
+		p = qr_pcpu_alloc(qr_caches[2 * class]);
 	}
 	return p;
 }
@@ -83,9 +82,9 @@ void *qr_malloc_slow(size_t size)
 	void *p = NULL;
 
 	if (qr_likely(qr_boot()))
-		p = size <= QR_MAX_CLASS_SIZE ?
-			    small_alloc(qr_class_of(size ? size : 1)) :
-			    big_alloc_hard(size, 1, NULL);
+		p = size <= QR_MAX_CLASS_SIZE
+			    ? small_alloc(qr_class_of(size ? size : 1))
+			    : big_alloc_hard(size, 1, NULL);
 	if (qr_unlikely(!p))
 		errno = ENOMEM;
 	return p;
@@ -132,10 +131,10 @@ void *qr_aligned_alloc(size_t align, size_t size)
 	if (align <= QR_FRAME_SIZE)
 		class = qr_class_of_aligned(size ? size : 1, align);
 	if (class)
-		p = qr_hot.nr_sizes ? qr_rseq_pop(class) : NULL;
+		p = qr_hot.nr_sizes ? qr_rseq_pop(2 * class) : NULL;
 	if (!p)
-		p = class ? small_alloc(class) :
-			    big_alloc_hard(size, align, NULL);
+		p = class ? small_alloc(class)
+			  : big_alloc_hard(size, align, NULL);
 out:
 	if (qr_unlikely(!p))
 		errno = ENOMEM;
@@ -150,7 +149,7 @@ enum kind { NOTHING, OBJECT, RUN, LARGE };
 
 struct what {
 	enum kind kind;
-	struct qr_cache *cache;	/* OBJECT: the slab's; maybe not its start */
+	struct qr_cache *cache; /* OBJECT: the slab's; maybe not its start */
 	struct qr_page *page;	/* RUN */
 	size_t size;		/* usable bytes */
 };
@@ -159,7 +158,7 @@ static struct what identify(const void *ptr)
 {
 	uintptr_t addr = (uintptr_t)ptr;
 	struct qr_span *span = qr_span_find(addr);
-	struct what what = { .kind = NOTHING };
+	struct what what = {.kind = NOTHING};
 
 	if (!span) {
 		what.size = qr_large_size(ptr);
@@ -174,9 +173,9 @@ static struct what identify(const void *ptr)
 		what.size = what.page->nr_pages << QR_FRAME_SHIFT;
 		what.kind = addr % QR_FRAME_SIZE ? NOTHING : RUN;
 	} else if (byte != QR_FRAME_NONE) {
-		what.cache = byte == QR_FRAME_SLAB ?
-				     qr_slab_cache_of(span, frame) :
-				     qr_caches[byte];
+		what.cache = byte == QR_FRAME_SLAB
+				     ? qr_slab_cache_of(span, frame)
+				     : qr_caches[byte];
 		what.kind = what.cache ? OBJECT : NOTHING;
 		what.size = what.cache ? what.cache->size : 0;
 	}
@@ -301,8 +300,8 @@ void *qr_realloc(void *ptr, size_t size)
 		return p ? p : run_move(ptr, what.size, size);
 	case LARGE:
 		if (size > QR_MAX_BLOCK_SIZE) {
-			p = size <= PTRDIFF_MAX ? qr_large_realloc(ptr, size) :
-						  NULL;
+			p = size <= PTRDIFF_MAX ? qr_large_realloc(ptr, size)
+						: NULL;
 			if (!p)
 				errno = ENOMEM;
 			return p;
@@ -320,14 +319,13 @@ static bool size_fits(const struct what *what, size_t size, size_t align)
 	unsigned class;
 
 	if (what->kind == OBJECT) {
-		class = qr_class_of_aligned(size ? size : 1,
-					    qr_max(align, 16));
+		class = qr_class_of_aligned(size ? size : 1, qr_max(align, 16));
 		return class && qr_class_size(class) == what->size;
 	}
 	/* growing may have left an eighth, alignment a page */
 	return size <= what->size &&
-	       what->size - size <= (what->size >> RUN_SLACK_SHIFT) +
-					    2 * QR_FRAME_SIZE;
+	       what->size - size <=
+		       (what->size >> RUN_SLACK_SHIFT) + 2 * QR_FRAME_SIZE;
 }
 
 void qr_free_sized(void *ptr, size_t size, size_t align)

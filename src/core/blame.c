@@ -10,9 +10,9 @@
 /* The live run around @frame, or NULL. */
 static struct qr_page *run_around(struct qr_span *span, size_t frame)
 {
-	size_t low = frame >= QR_MAX_BLOCK_FRAMES ?
-			     frame - QR_MAX_BLOCK_FRAMES + 1 :
-			     0;
+	size_t low = frame >= QR_MAX_BLOCK_FRAMES
+			     ? frame - QR_MAX_BLOCK_FRAMES + 1
+			     : 0;
 
 	for (size_t f = frame; f >= qr_max(low, span->first_frame); f--) {
 		struct qr_page *page = &span->mem_map[f];
@@ -69,7 +69,8 @@ void qr_blame(const char *operation, const void *ptr)
 	if (span)
 		blame_span(operation, ptr, span);
 	if (qr_boot() && qr_large_find((uintptr_t)ptr, &start, &size))
-		qr_die("%s(%p): %zu bytes inside the mapping of %zu bytes at %p",
+		qr_die("%s(%p): %zu bytes inside the mapping of %zu bytes at "
+		       "%p",
 		       operation, ptr, (size_t)((uintptr_t)ptr - start), size,
 		       (void *)start);
 	qr_die("%s(%p): not from this allocator, or a mapping freed before",
@@ -86,8 +87,8 @@ void qr_blame_cache(const char *name, const void *ptr)
 {
 	struct qr_span *span = qr_span_find((uintptr_t)ptr);
 	const struct qr_cache *cache =
-		span ? cache_at(span, qr_span_frame(span, (uintptr_t)ptr)) :
-		       NULL;
+		span ? cache_at(span, qr_span_frame(span, (uintptr_t)ptr))
+		     : NULL;
 
 	if (cache)
 		qr_die("quarry_cache_free(%p): an object of %s, not of %s", ptr,

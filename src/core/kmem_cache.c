@@ -23,11 +23,10 @@ quarry_cache_create(const char *name, size_t size, size_t align,
 		    void (*constructor)(void *object), unsigned flags)
 {
 	int error = ENOMEM;
-	struct qr_cache *cache = qr_boot() ?
-					 qr_cache_create(name, size, align,
-							 constructor, flags,
-							 &error) :
-					 NULL;
+	struct qr_cache *cache =
+		qr_boot() ? qr_cache_create(name, size, align, constructor,
+					    flags, &error)
+			  : NULL;
 
 	if (!cache)
 		errno = error;

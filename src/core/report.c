@@ -12,15 +12,15 @@
 struct report {
 	struct qr_out *out;
 	enum quarry_format format;
-	bool any;	/* a section was written */
+	bool any; /* a section was written */
 	struct qr_table table;
 };
 
 static void begin(struct report *report, const char *name)
 {
 	if (report->format == QUARRY_JSON)
-		qr_out_printf(report->out, "%s\n  \"%s\": ",
-			      report->any ? "," : "", name);
+		qr_out_printf(report->out,
+			      "%s\n  \"%s\": ", report->any ? "," : "", name);
 	else
 		qr_out_printf(report->out, "%s%s\n", report->any ? "\n" : "",
 			      name);
@@ -30,11 +30,10 @@ static void begin(struct report *report, const char *name)
 /* slabinfo */
 
 static const struct qr_column slab_columns[] = {
-	{ "name", -14 },     { "active", 9 },	{ "objects", 9 },
-	{ "size", 6 },	     { "perslab", 7 },	{ "pages", 5 },
-	{ "slabs", 7 },	     { "arrays", 7 },	{ "barns", 7 },
-	{ "refills", 9 },    { "flushes", 9 },	{ "puts", 7 },
-	{ "gets", 7 },
+	{"name", -14},	{"active", 9},	{"objects", 9}, {"size", 6},
+	{"perslab", 7}, {"pages", 5},	{"slabs", 7},	{"arrays", 7},
+	{"barns", 7},	{"refills", 9}, {"flushes", 9}, {"puts", 7},
+	{"gets", 7},
 };
 
 static void write_cache(struct qr_cache *cache, void *arg)
@@ -56,7 +55,7 @@ static void write_cache(struct qr_cache *cache, void *arg)
 		gets += node->barn.gets;
 		qr_lock_release(&node->lock);
 	}
-	if (!slabs && cache->number <= QR_NR_CLASSES)
+	if (!slabs && cache->number <= QR_MAX_GENERAL)
 		return;
 	live = qr_cache_live(cache);
 	qr_pcpu_count(cache, &idle);
@@ -110,10 +109,9 @@ static void for_each_zone(struct report *report,
 }
 
 static const struct qr_column buddy_columns[] = {
-	{ "node", 4 },	{ "zone", 4 }, { "type", -4 }, { "state", -5 },
-	{ "4k", 5 },	{ "8k", 5 },   { "16k", 5 },   { "32k", 5 },
-	{ "64k", 5 },	{ "128k", 5 }, { "256k", 5 },  { "512k", 5 },
-	{ "1m", 5 },	{ "2m", 5 },   { "4m", 5 },
+	{"node", 4}, {"zone", 4}, {"type", -4}, {"state", -5}, {"4k", 5},
+	{"8k", 5},   {"16k", 5},  {"32k", 5},	{"64k", 5},    {"128k", 5},
+	{"256k", 5}, {"512k", 5}, {"1m", 5},	{"2m", 5},     {"4m", 5},
 };
 
 static void write_areas(struct report *report, struct qr_zone *zone)
@@ -127,9 +125,9 @@ static void write_areas(struct report *report, struct qr_zone *zone)
 			qr_table_string(table, migratetype_name(type));
 			qr_table_string(table, dirty ? "dirty" : "clean");
 			for (int o = 0; o < QR_NR_ORDERS; o++)
-				qr_table_number(table,
-						zone->area[type][dirty]
-							.nr_blocks[o]);
+				qr_table_number(
+					table,
+					zone->area[type][dirty].nr_blocks[o]);
 		}
 	}
 }
@@ -144,11 +142,10 @@ static void write_buddyinfo(struct report *report)
 }
 
 static const struct qr_column zone_columns[] = {
-	{ "node", 4 },	    { "zone", 4 },	{ "spanned", 10 },
-	{ "present", 9 },   { "used", 9 },	{ "free", 9 },
-	{ "dirty", 8 },	    { "low", 7 },	{ "high", 7 },
-	{ "allocated", 11 }, { "freed", 11 },	{ "purged", 9 },
-	{ "purges", 7 },    { "fallbacks", 9 }, { "foreign", 8 },
+	{"node", 4},   {"zone", 4},	  {"spanned", 10}, {"present", 9},
+	{"used", 9},   {"free", 9},	  {"dirty", 8},	   {"low", 7},
+	{"high", 7},   {"allocated", 11}, {"freed", 11},   {"purged", 9},
+	{"purges", 7}, {"fallbacks", 9},  {"foreign", 8},
 };
 
 static void write_zone(struct report *report, struct qr_zone *zone)
@@ -175,8 +172,8 @@ static void write_zone(struct report *report, struct qr_zone *zone)
 
 static void write_zoneinfo(struct report *report)
 {
-	begin(report, report->format == QUARRY_JSON ? "zoneinfo" :
-						      "zoneinfo (pages of 4k)");
+	begin(report, report->format == QUARRY_JSON ? "zoneinfo"
+						    : "zoneinfo (pages of 4k)");
 	qr_table_begin(&report->table, report->out, report->format,
 		       zone_columns, QR_ARRAY_SIZE(zone_columns));
 	for_each_zone(report, write_zone);
@@ -186,10 +183,10 @@ static void write_zoneinfo(struct report *report)
 /* Mappings */
 
 static const struct qr_column mapping_columns[] = {
-	{ "start", -18 },
-	{ "end", -18 },
-	{ "kbytes", 12 },
-	{ "kind", -8 },
+	{"start", -18},
+	{"end", -18},
+	{"kbytes", 12},
+	{"kind", -8},
 };
 
 static void write_mapping(struct report *report, uintptr_t start, uintptr_t end,
@@ -205,7 +202,7 @@ static void write_mapping(struct report *report, uintptr_t start, uintptr_t end,
 
 static void write_mappings(struct report *report)
 {
-	struct qr_vma_info info = { 0 };
+	struct qr_vma_info info = {0};
 
 	begin(report, "mappings");
 	qr_table_begin(&report->table, report->out, report->format,
@@ -263,7 +260,7 @@ static void write_vmstat(struct report *report)
 void qr_report_write(struct qr_out *out, enum quarry_format format,
 		     unsigned sections)
 {
-	struct report report = { .out = out, .format = format };
+	struct report report = {.out = out, .format = format};
 
 	if (!qr_boot())
 		return;

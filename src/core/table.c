@@ -26,10 +26,10 @@ void qr_table_begin(struct qr_table *table, struct qr_out *out,
 		    enum quarry_format format, const struct qr_column *columns,
 		    unsigned nr_columns)
 {
-	*table = (struct qr_table){ .out = out,
-				    .format = format,
-				    .columns = columns,
-				    .nr_columns = nr_columns };
+	*table = (struct qr_table){.out = out,
+				   .format = format,
+				   .columns = columns,
+				   .nr_columns = nr_columns};
 	if (format == QUARRY_JSON) {
 		qr_out_printf(out, "[");
 		return;
@@ -49,8 +49,9 @@ static const struct qr_column *open_cell(struct qr_table *table)
 		if (!table->column)
 			qr_out_printf(table->out, "%s\n    {",
 				      table->nr_rows ? "," : "");
-		qr_out_printf(table->out, "%s\"%s\": ",
-			      table->column ? ", " : "", column->name);
+		qr_out_printf(table->out,
+			      "%s\"%s\": ", table->column ? ", " : "",
+			      column->name);
 	}
 	return column;
 }

@@ -48,9 +48,9 @@ static void add_zone(struct qr_zone *zone, struct qr_totals *totals)
 
 void qr_read_totals(struct qr_totals *ret_totals)
 {
-	unsigned nr_zones = atomic_load_explicit(&qr_nr_zones,
-						 memory_order_acquire);
-	struct qr_totals totals = { 0 };
+	unsigned nr_zones =
+		atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
+	struct qr_totals totals = {0};
 	struct qr_large_stats large;
 
 	if (!qr_boot())
@@ -60,17 +60,17 @@ void qr_read_totals(struct qr_totals *ret_totals)
 		add_zone(&qr_zones[i], &totals);
 	qr_large_read_stats(&large);
 	totals.pcp_pages = qr_pcps_count();
-	totals.run_pages = totals.used_pages -
-			   qr_min(totals.used_pages,
-				  totals.slab_pages + totals.pcp_pages);
+	totals.run_pages =
+		totals.used_pages -
+		qr_min(totals.used_pages, totals.slab_pages + totals.pcp_pages);
 	totals.live += (totals.run_pages << QR_FRAME_SHIFT) + large.live;
 	totals.live_objects += large.nr_live;
 	totals.mapped = large.live;
 	totals.nr_mapped = large.nr_live;
 	totals.mapped_cached = large.cached;
-	totals.metadata = qr_meta_bytes() +
-			  (totals.committed >> QR_FRAME_SHIFT) *
-				  (sizeof(struct qr_page) + 1);
+	totals.metadata =
+		qr_meta_bytes() + (totals.committed >> QR_FRAME_SHIFT) *
+					  (sizeof(struct qr_page) + 1);
 out:
 	*ret_totals = totals;
 }

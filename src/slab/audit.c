@@ -45,7 +45,7 @@ static void audit_cache(struct qr_cache *cache, void *arg)
 {
 	struct qr_cache **ret_suspicious = arg;
 	struct qr_pcpu_counts counts;
-	struct audit audit = { 0 };
+	struct audit audit = {0};
 	size_t n;
 
 	if (*ret_suspicious)

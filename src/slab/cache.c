@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-	BARN_BYTES = 1 << 17,	/* of objects in a barn */
+	BARN_BYTES = 1 << 17, /* of objects in a barn */
 	BARN_OBJECTS = 1 << 11,
 	MAX_OBJECT = QR_MAX_CLASS_SIZE,
 };
@@ -39,8 +39,8 @@ static void init_cache(struct qr_cache *cache)
 		qr_pcpu_layout(cache);
 		qr_caches[cache->number] = cache;
 	}
-	cache->barn_capacity = (uint32_t)qr_clamp(BARN_BYTES / cache->size, 4,
-						  BARN_OBJECTS);
+	cache->barn_capacity =
+		(uint32_t)qr_clamp(BARN_BYTES / cache->size, 4, BARN_OBJECTS);
 	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1)
 		init_node(qr_cache_node(cache, qr_ctz(left)));
 }
@@ -48,13 +48,13 @@ static void init_cache(struct qr_cache *cache)
 void qr_caches_init(void)
 {
 	qr_size_class_init();
-	for (unsigned class = 1; class <= QR_NR_CLASSES; class++) {
+	for (unsigned class = 1; class <= QR_NR_CLASSES; class ++) {
 		struct qr_cache *cache = &general[class - 1];
 
 		cache->size = (uint32_t)qr_class_size(class);
 		cache->object_size = cache->size;
 		cache->align = 16;
-		cache->number = (uint8_t)class;
+		cache->number = (uint8_t)(2 * class);
 		cache->nodes = &general_nodes[0][class - 1];
 		cache->node_stride = QR_NR_CLASSES;
 		qr_format(cache->name, sizeof(cache->name), "size-%u",
@@ -71,7 +71,7 @@ static size_t nodes_size(void)
 /* A number with a row, or else the one that all others share. */
 static uint8_t free_number_locked(void)
 {
-	for (unsigned i = QR_NR_CLASSES + 1; i < QR_MAX_CACHES; i++) {
+	for (unsigned i = QR_MAX_GENERAL + 2; i < QR_MAX_CACHES; i += 2) {
 		if (!qr_caches[i])
 			return (uint8_t)i;
 	}
@@ -204,9 +204,9 @@ void qr_caches_for_each(void (*visit)(struct qr_cache *cache, void *arg),
 			void *arg)
 {
 	qr_lock_acquire(&registry_lock);
-	for (unsigned class = 1; class <= QR_NR_CLASSES; class++)
+	for (unsigned class = 1; class <= QR_NR_CLASSES; class ++)
 		visit(&general[class - 1], arg);
-	QR_LIST_FOR_EACH (link, safe, &made)
+	QR_LIST_FOR_EACH(link, safe, &made)
 		visit(QR_CONTAINER_OF(link, struct qr_cache, link), arg);
 	qr_lock_release(&registry_lock);
 }
@@ -228,11 +228,10 @@ static void for_each_node(void (*act)(struct qr_lock *lock),
 
 static void for_each_lock(void (*act)(struct qr_lock *lock), bool barns)
 {
-	for (unsigned class = 1; class <= QR_NR_CLASSES; class++)
+	for (unsigned class = 1; class <= QR_NR_CLASSES; class ++)
 		for_each_node(act, &general[class - 1], barns);
-	QR_LIST_FOR_EACH (link, safe, &made)
-		for_each_node(act,
-			      QR_CONTAINER_OF(link, struct qr_cache, link),
+	QR_LIST_FOR_EACH(link, safe, &made)
+		for_each_node(act, QR_CONTAINER_OF(link, struct qr_cache, link),
 			      barns);
 }
 
@@ -261,7 +260,7 @@ void qr_caches_lock_all(void)
 
 void qr_caches_unlock_all(bool child)
 {
-	void (*act)(struct qr_lock *lock) = child ? reset : release;
+	void (*act)(struct qr_lock * lock) = child ? reset : release;
 
 	for_each_lock(act, false);
 	for_each_lock(act, true);

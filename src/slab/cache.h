@@ -6,8 +6,8 @@
  *	per node	slabs, partly used			slab/slab.h
  *
  * A cache has a number, its row in every CPU's region and the frame byte of
- * its slabs: 1 to 72 are the general caches, one per size class, 73 to 125
- * those that a program made.  When those are used up, a cache gets
+ * its slabs, which is even: 2 to 144 are the general caches, one per size
+ * class, 146 to 250 those that a program made.  When those are used up, a cache gets
  * QR_FRAME_SLAB, whose row never hits, and works without arrays.
  *
  * Locking: a cache never changes between create and destroy.  The registry
@@ -24,7 +24,8 @@
 
 enum {
 	QR_NR_ROWS = 128,
-	QR_MAX_CACHES = QR_FRAME_RUN,	/* with arrays; numbered from 1 */
+	QR_MAX_CACHES = QR_FRAME_RUN,	/* numbers with arrays are below */
+	QR_MAX_GENERAL = 2 * QR_NR_CLASSES,
 	QR_NR_BUCKETS = 4,		/* of slabs, by how full they are */
 	QR_MAX_BATCH = 128,		/* objects moved at once */
 	QR_CACHE_NAME = 32,
@@ -53,6 +54,8 @@ struct qr_cache_node {
 struct qr_cache {
 	uint32_t size;			/* from object to object, bytes */
 	uint32_t inverse;		/* 2^32 / size, rounded up */
+	uint32_t odd_inverse;		/* of size's odd part, modulo 2^32 */
+	uint8_t size_shift;		/* and the power of two in it */
 	uint16_t nr_objects;		/* in a slab */
 	uint8_t order;			/* of a slab */
 	uint8_t number;			/* frame byte and row */

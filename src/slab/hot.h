@@ -22,7 +22,7 @@
 
 /* Written at boot only. */
 struct qr_hot {
-	size_t nr_sizes;	/* of qr_class_table that may hit */
+	size_t nr_sizes;	/* of qr_number_table that may hit */
 	uint8_t *frame_bytes;	/* of the first span, which begins there */
 	size_t nr_frames;
 };
@@ -36,7 +36,7 @@ QR_INLINE void *qr_hot_malloc(size_t size, void *(*miss)(size_t size))
 
 	if (qr_unlikely(i >= qr_hot.nr_sizes))
 		return miss(size);
-	object = qr_rseq_pop(qr_class_table[i]);
+	object = qr_rseq_pop(qr_number_table[i]);
 	if (qr_unlikely(!object))
 		return miss(size);
 	return object;

@@ -12,27 +12,24 @@
 enum {
 	MAX_IDS = 8192,
 	MAX_LOCKED_IDS = 64,
-	FIRST_AUX = QR_NR_ROWS,
-	FIRST_SMALL = 2 * QR_NR_ROWS,
-	SMALL_CAPACITY = 8,
-	FIRST_FULL = FIRST_SMALL + 2 * SMALL_CAPACITY * QR_NR_ROWS,
+	FIRST_AUX = 2 * QR_NR_ROWS,
+	FIRST_SMALL = 3 * QR_NR_ROWS,
+	SMALL_CAPACITY = 7, /* and a slot unused */
+	FIRST_FULL = FIRST_SMALL + 2 * (SMALL_CAPACITY + 1) * QR_NR_ROWS,
 	NR_SLOTS = QR_REGION_SIZE / 8,
-	GROW_AFTER = 2,		/* misses at one capacity */
-	ARRAY_BYTES = 1 << 16,	/* of objects that an array may hold */
-	STOPPED = 0xffff,
+	GROW_AFTER = 2,	       /* misses at one capacity */
+	ARRAY_BYTES = 1 << 16, /* of objects that an array may hold */
+	NEAR_BYTES = 1 << 12,  /* of objects that changing roles asks for */
 };
 
-/* A row, taken apart. */
-struct row {
-	unsigned at, al, ft, fl;
-};
+static const uint32_t STOPPED = UINT32_MAX;
 
 /* What the slow path remembers of a row; races are harmless. */
 struct aux {
-	uint16_t capacity;	/* wished for; the row's may lag behind */
+	uint16_t capacity; /* wished for; the row's may lag behind */
 	uint8_t misses;
-	uint8_t pad;
-	uint16_t al, fl;	/* of a stopped row */
+	uint8_t turns;
+	uint32_t pad;
 };
 
 static_assert(sizeof(struct aux) == 8, "one slot");
@@ -42,18 +39,18 @@ struct site {
 	struct qr_cache *cache;
 	int32_t id;
 	uint64_t *region;
-	uint64_t *word;
+	struct qr_row *row;
 	struct aux *aux;
 };
 
 static struct {
-	char *regions;			/* of id 0; NULL: none */
+	char *regions; /* of id 0; NULL: none */
 	unsigned nr_ids;
-	_Atomic unsigned nr_locked;	/* ids given to threads, mode OFF */
-	unsigned next_slot;		/* full-sized arrays given out */
+	_Atomic unsigned nr_locked; /* ids given to threads, mode OFF */
+	unsigned next_slot;	    /* full-sized arrays given out */
 	struct qr_lock drain_lock;
-	_Atomic uint8_t ready[MAX_IDS];	/* region is writable */
-} pcpu = { .drain_lock = QR_LOCK_INIT(QR_RANK_DRAIN) };
+	_Atomic uint8_t ready[MAX_IDS]; /* region is writable */
+} pcpu = {.drain_lock = QR_LOCK_INIT(QR_RANK_DRAIN)};
 
 /* Without sequences each region has a lock, and a thread a region. */
 static struct {
@@ -88,66 +85,60 @@ int qr_pcpu_init(unsigned nr_ids, unsigned nr_cpus)
 void qr_pcpu_layout(struct qr_cache *cache)
 {
 	size_t n = qr_clamp(ARRAY_BYTES / cache->size, 4, QR_MAX_BATCH);
+	unsigned i = cache->number / 2u; /* from 1 */
 
 	/* what a program makes shares what is left */
-	if (cache->number > QR_NR_CLASSES)
-		n = qr_min(n, (NR_SLOTS - pcpu.next_slot) / 2 /
-				      (QR_MAX_CACHES - cache->number));
+	if (i > QR_NR_CLASSES)
+		n = qr_min(n, (NR_SLOTS - FIRST_FULL - pcpu.next_slot) / 2 /
+				      (QR_NR_ROWS - 2 - QR_NR_CLASSES));
 	n = (size_t)1 << qr_fls(n);
-	cache->max_capacity = (uint16_t)n;
+	cache->max_capacity = (uint16_t)(n - 1);
 	cache->first_slot = (uint16_t)(FIRST_FULL + pcpu.next_slot);
-	if (cache->number <= QR_NR_CLASSES)
+	if (i <= QR_NR_CLASSES)
 		pcpu.next_slot += 2 * n;
 	else
-		cache->first_slot = (uint16_t)(
-			FIRST_FULL + pcpu.next_slot +
-			2 * n * (cache->number - QR_NR_CLASSES - 1u));
+		cache->first_slot = (uint16_t)(cache->first_slot +
+					       2 * n * (i - QR_NR_CLASSES - 1));
 }
 
 /* Rows */
 
-static uint64_t pack(struct row row)
-{
-	return row.at | (uint64_t)row.al << 16 | (uint64_t)row.ft << 32 |
-	       (uint64_t)row.fl << 48;
-}
-
-static struct row unpack(uint64_t word)
-{
-	return (struct row){ word & 0xffff, word >> 16 & 0xffff,
-			     word >> 32 & 0xffff, word >> 48 };
-}
-
-static bool is_stopped(struct row row)
+static bool is_stopped(struct qr_row row)
 {
 	return row.al == STOPPED;
 }
 
-static unsigned small_slot(const struct qr_cache *cache)
+static bool is_untouched(struct qr_row row)
 {
-	return FIRST_SMALL + 2u * SMALL_CAPACITY * cache->number;
+	return !row.al;
 }
 
-static bool is_small(struct row row)
+static unsigned small_slot(const struct qr_cache *cache)
+{
+	return FIRST_SMALL + (SMALL_CAPACITY + 1u) * cache->number;
+}
+
+static bool is_small(struct qr_row row)
 {
 	return row.al < FIRST_FULL;
 }
 
-/* Start of the other array than the one that starts at @start. */
-static unsigned partner(const struct qr_cache *cache, unsigned start)
+/* The start of the array that @index points into, or of the other one. */
+static unsigned array_start(const struct qr_cache *cache, unsigned index,
+			    bool other)
 {
-	unsigned first = cache->first_slot, n = cache->max_capacity;
+	unsigned first = cache->first_slot, n = cache->max_capacity + 1u;
 
-	if (start < FIRST_FULL) {
+	if (index < FIRST_FULL) {
 		first = small_slot(cache);
-		n = SMALL_CAPACITY;
+		n = SMALL_CAPACITY + 1;
 	}
-	return start == first ? first + n : first;
+	return (index >= first + n) != other ? first + n : first;
 }
 
-static unsigned free_bottom(const struct qr_cache *cache, struct row row)
+static unsigned free_bottom(const struct qr_cache *cache, struct qr_row row)
 {
-	return partner(cache, row.al);
+	return array_start(cache, row.al, true);
 }
 
 /* How many of an array's slots may be used now. */
@@ -167,24 +158,62 @@ static void copy_words(uint64_t *dst, const uint64_t *src, size_t n)
 				 __ATOMIC_RELAXED);
 }
 
+static bool same_row(struct qr_row a, struct qr_row b)
+{
+	return a.at == b.at && a.al == b.al && a.ft == b.ft && a.fl == b.fl;
+}
+
+/*
+ * The indices one by one, for one store of them is what the last hit left
+ * behind.  They may be of different moments, when we were interrupted in
+ * between: who acts on them does so through row_change(), and before that
+ * looks whether they are plausible.
+ */
+static struct qr_row read_row(const struct site *site)
+{
+	const struct qr_row *row = site->row;
+
+	return (struct qr_row){
+		__atomic_load_n(&row->at, __ATOMIC_RELAXED),
+		__atomic_load_n(&row->al, __ATOMIC_RELAXED),
+		__atomic_load_n(&row->ft, __ATOMIC_RELAXED),
+		__atomic_load_n(&row->fl, __ATOMIC_RELAXED),
+	};
+}
+
+/* Do the indices point into the arrays that they should? */
+static bool is_plausible(const struct qr_cache *cache, struct qr_row row)
+{
+	return row.at - row.al <= cache->max_capacity &&
+	       row.ft - free_bottom(cache, row) <= cache->max_capacity;
+}
+
+static void write_row(struct qr_row *row, struct qr_row value)
+{
+	__atomic_store_n(&row->at, value.at, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->al, value.al, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->ft, value.ft, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->fl, value.fl, __ATOMIC_RELAXED);
+}
+
 /*
  * Copy @n slots and change the row, both or nothing: 0, or it was not
  * @expect, or we no longer run there.
  */
-static int row_change(const struct site *site, uint64_t expect, struct row row,
-		      void *dst, const void *src, size_t n)
+static int row_change(const struct site *site, struct qr_row expect,
+		      struct qr_row row, void *dst, const void *src, size_t n)
 {
 	struct qr_lock *lock;
 	int rc = QR_RSEQ_CHANGED;
 
 	if (qr_likely(qr_rseq.mode != QR_RSEQ_OFF))
-		return qr_rseq_swap(site->id, site->word, expect, pack(row),
-				    dst, src, n);
+		return qr_rseq_change(site->id, site->row, &expect, &row, dst,
+				      src, n);
 	lock = &region_locks[site->id].lock;
 	qr_lock_acquire(lock);
-	if (__atomic_load_n(site->word, __ATOMIC_RELAXED) == expect) {
+	if (same_row(read_row(site), expect)) {
 		copy_words(dst, src, n);
-		__atomic_store_n(site->word, pack(row), __ATOMIC_RELAXED);
+		write_row(site->row, row);
 		rc = 0;
 	}
 	qr_lock_release(lock);
@@ -219,6 +248,17 @@ static bool make_ready(int32_t id)
 	return true;
 }
 
+/* The rest of a site, from its id and cache. */
+static void set_site(struct site *site)
+{
+	unsigned number = site->cache->number;
+	char *region = pcpu.regions + (size_t)site->id * QR_REGION_SIZE;
+
+	site->region = (uint64_t *)(void *)region;
+	site->row = (struct qr_row *)(void *)&site->region[number];
+	site->aux = (struct aux *)(void *)&site->region[FIRST_AUX + number / 2];
+}
+
 /* False: the caller has no arrays, for now or for good. */
 static bool locate(struct qr_cache *cache, struct site *ret_site)
 {
@@ -235,42 +275,52 @@ static bool locate(struct qr_cache *cache, struct site *ret_site)
 		return false;
 	ret_site->cache = cache;
 	ret_site->id = id;
-	ret_site->region = (uint64_t *)(void *)(pcpu.regions +
-						(size_t)id * QR_REGION_SIZE);
-	ret_site->word = &ret_site->region[cache->number];
-	ret_site->aux = (struct aux *)(void *)&ret_site->region[FIRST_AUX +
-								cache->number];
+	set_site(ret_site);
 	return true;
-}
-
-static uint64_t read_word(const struct site *site)
-{
-	return __atomic_load_n(site->word, __ATOMIC_RELAXED);
 }
 
 static void init_row(const struct site *site)
 {
 	unsigned slot = small_slot(site->cache);
-	unsigned n = (unsigned)qr_min(SMALL_CAPACITY,
-				      site->cache->max_capacity);
+	unsigned n =
+		(unsigned)qr_min(SMALL_CAPACITY, site->cache->max_capacity);
+	struct qr_row row = {.at = slot, .al = slot};
 
 	site->aux->capacity = (uint16_t)n;
-	row_change(site, 0,
-		   (struct row){ slot, slot, slot + SMALL_CAPACITY,
-				 slot + SMALL_CAPACITY + n },
-		   NULL, NULL, 0);
+	row.ft = slot + SMALL_CAPACITY + 1;
+	row.fl = row.ft + n;
+	row_change(site, (struct qr_row){0}, row, NULL, NULL, 0);
 }
 
-/* A miss that the arrays could not serve: let them grow. */
+static void grow(const struct site *site)
+{
+	unsigned n = 2u * site->aux->capacity + 1;
+
+	if (n <= site->cache->max_capacity)
+		site->aux->capacity = (uint16_t)n;
+}
+
+/* A miss that the arrays could not serve. */
 static void note_miss(const struct site *site)
+{
+	if (++site->aux->misses < GROW_AFTER)
+		return;
+	site->aux->misses = 0;
+	grow(site);
+}
+
+/* One that they could, but it cost as much as several hits. */
+static bool note_turn(const struct site *site)
 {
 	struct aux *aux = site->aux;
 
-	if (++aux->misses >= GROW_AFTER &&
-	    aux->capacity < site->cache->max_capacity) {
-		aux->capacity = (uint16_t)(2 * aux->capacity);
-		aux->misses = 0;
-	}
+	if (++aux->turns < GROW_AFTER)
+		return false;
+	aux->turns = 0;
+	if (2u * aux->capacity * site->cache->size >= NEAR_BYTES)
+		return false;
+	grow(site);
+	return true;
 }
 
 /* Between arrays and nodes */
@@ -359,50 +409,47 @@ static void free_direct(struct qr_cache *cache, void *object)
 /* Changing roles */
 
 /* What a free array holds, looked at in place; confirmed on a copy. */
-static void verify_array(const struct site *site, uint64_t word,
-			 struct row row)
+static void verify_array(const struct site *site, struct qr_row row)
 {
 	unsigned bottom = free_bottom(site->cache, row);
 	size_t n = row.ft - bottom;
 	void *copy[QR_MAX_BATCH];
-	bool twice;
 
-	if (qr_likely(qr_rseq.mode != QR_RSEQ_OFF) &&
-	    !qr_slab_find_offender(site->cache,
-				   (void **)(void *)&site->region[bottom], n,
-				   &twice))
+	if (qr_likely(qr_rseq.mode != QR_RSEQ_OFF &&
+		      qr_slab_glance(site->cache,
+				     (void **)(void *)&site->region[bottom],
+				     n)))
 		return;
 	/* it may have changed under our eyes: only a snapshot is proof */
-	if (row_change(site, word, row, copy, &site->region[bottom], n) == 0)
+	if (row_change(site, row, row, copy, &site->region[bottom], n) == 0)
 		verify(site->cache, copy, n);
 }
 
-static void change_roles(const struct site *site, uint64_t word, struct row row)
+static void change_roles(const struct site *site, struct qr_row row)
 {
 	unsigned bottom = free_bottom(site->cache, row);
-	struct row next = {
+	struct qr_row next = {
 		.at = row.ft,
 		.al = bottom,
 		.ft = row.al,
 		.fl = row.al + capacity(site, is_small(row)),
 	};
 
-	verify_array(site, word, row);
-	row_change(site, word, next, NULL, NULL, 0);
+	verify_array(site, row);
+	row_change(site, row, next, NULL, NULL, 0);
 }
 
 /* As change_roles, for a machine with several nodes: strangers go home. */
-static void change_roles_at_home(const struct site *site, uint64_t word,
-				 struct row row)
+static void change_roles_at_home(const struct site *site, struct qr_row row)
 {
 	unsigned bottom = free_bottom(site->cache, row);
 	size_t n = row.ft - bottom, nr_kept = 0, nr_away = 0;
 	void *kept[QR_MAX_BATCH], *away[QR_MAX_BATCH];
 	unsigned home = home_node();
-	struct row next = row;
+	struct qr_row emptied = row, next;
 
-	next.ft = bottom;
-	if (row_change(site, word, next, kept, &site->region[bottom], n))
+	emptied.ft = bottom;
+	if (row_change(site, row, emptied, kept, &site->region[bottom], n))
 		return;
 	verify(site->cache, kept, n);
 	for (size_t i = 0; i < n; i++) {
@@ -411,21 +458,65 @@ static void change_roles_at_home(const struct site *site, uint64_t word,
 		else
 			away[nr_away++] = kept[i];
 	}
-	word = pack(next);
+	next = emptied;
 	next.at = row.al + (unsigned)nr_kept;
-	if (nr_kept && row_change(site, word, next, &site->region[row.al], kept,
-				  nr_kept))
+	if (nr_kept && row_change(site, emptied, next, &site->region[row.al],
+				  kept, nr_kept))
 		put_batch(site->cache, (unsigned)site->id, kept, nr_kept);
 	if (nr_away)
 		put_batch(site->cache, (unsigned)site->id, away, nr_away);
 }
 
-static void turn(const struct site *site, uint64_t word, struct row row)
+/* If nothing is in the free array, the other moves to the full-sized place. */
+static void move_to_full(const struct site *site, struct qr_row row)
 {
+	unsigned first = site->cache->first_slot;
+	unsigned n = row.at - row.al;
+	struct qr_row next = {.al = first, .at = first + n};
+
+	if (!is_small(row) || is_stopped(row) || is_untouched(row) ||
+	    !is_plausible(site->cache, row) ||
+	    row.ft != free_bottom(site->cache, row))
+		return;
+	next.ft = array_start(site->cache, first, true);
+	next.fl = next.ft + site->aux->capacity;
+	row_change(site, row, next, &site->region[first], &site->region[row.al],
+		   n);
+}
+
+/*
+ * Few objects that go round and round cost a change of roles each time: add
+ * some, while all of them fit the CPU's nearest cache.
+ */
+static void top_up(const struct site *site, struct qr_row row)
+{
+	size_t n = row.at - row.al, more = site->aux->capacity - n;
+	void *objects[QR_MAX_BATCH];
+	struct qr_row next = row;
+
+	if (is_stopped(row) || is_untouched(row) ||
+	    !is_plausible(site->cache, row) || n >= site->aux->capacity ||
+	    (is_small(row) && site->aux->capacity > SMALL_CAPACITY))
+		return;
+	more = get_batch(site->cache, (unsigned)site->id, objects, more);
+	next.at += (uint32_t)more;
+	if (more &&
+	    row_change(site, row, next, &site->region[row.at], objects, more))
+		put_batch(site->cache, (unsigned)site->id, objects, more);
+}
+
+static void turn(const struct site *site, struct qr_row row)
+{
+	bool grown = note_turn(site);
+
 	if (qr_likely(qr_nr_nodes() == 1))
-		change_roles(site, word, row);
+		change_roles(site, row);
 	else
-		change_roles_at_home(site, word, row);
+		change_roles_at_home(site, row);
+	if (is_small(row) && site->aux->capacity > SMALL_CAPACITY)
+		move_to_full(site, read_row(site));
+	if (grown)
+		top_up(site, read_row(site));
 }
 
 /* malloc's miss */
@@ -434,24 +525,24 @@ static void turn(const struct site *site, uint64_t word, struct row row)
  * Both arrays are empty: @objects, in the order to hand out, fill the first;
  * the occasion to move to the full-sized arrays.
  */
-static bool fill(const struct site *site, uint64_t word, struct row row,
+static bool fill(const struct site *site, struct qr_row row,
 		 void *const *objects, size_t n)
 {
 	void *reversed[QR_MAX_BATCH];
 	bool small = is_small(row) && site->aux->capacity <= SMALL_CAPACITY;
-	unsigned first = is_small(row) && !small ? site->cache->first_slot :
-						   row.al;
-	struct row next = { .al = first, .at = first + (unsigned)n };
+	unsigned first =
+		is_small(row) && !small ? site->cache->first_slot : row.al;
+	struct qr_row next = {.al = first, .at = first + (unsigned)n};
 
-	next.ft = partner(site->cache, first);
+	next.ft = array_start(site->cache, first, true);
 	next.fl = next.ft + capacity(site, small);
 	for (size_t i = 0; i < n; i++)
 		reversed[i] = objects[n - 1 - i];
-	return row_change(site, word, next, &site->region[first], reversed,
-			  n) == 0;
+	return row_change(site, row, next, &site->region[first], reversed, n) ==
+	       0;
 }
 
-static void *refill(const struct site *site, uint64_t word, struct row row)
+static void *refill(const struct site *site, struct qr_row row)
 {
 	void *objects[QR_MAX_BATCH];
 	size_t n = qr_clamp(site->aux->capacity, 1, QR_MAX_BATCH);
@@ -460,7 +551,7 @@ static void *refill(const struct site *site, uint64_t word, struct row row)
 	n = get_batch(site->cache, (unsigned)site->id, objects, n);
 	if (!n)
 		return NULL;
-	if (n > 1 && !fill(site, word, row, objects + 1, n - 1))
+	if (n > 1 && !fill(site, row, objects + 1, n - 1))
 		put_batch(site->cache, (unsigned)site->id, objects + 1, n - 1);
 	return objects[0];
 }
@@ -470,23 +561,24 @@ void *qr_pcpu_alloc(struct qr_cache *cache)
 	struct site site;
 
 	while (locate(cache, &site)) {
-		uint64_t word = read_word(&site);
-		struct row row = unpack(word), next = row;
+		struct qr_row row = read_row(&site), next = row;
 		void *object;
 
 		if (qr_unlikely(is_stopped(row)))
 			break;
 		if (row.at > row.al) {
 			next.at--;
-			if (row_change(&site, word, next, &object,
+			if (row_change(&site, row, next, &object,
 				       &site.region[next.at], 1) == 0)
 				return object;
-		} else if (!word) {
+		} else if (is_untouched(row)) {
 			init_row(&site);
+		} else if (!is_plausible(cache, row)) {
+			continue;
 		} else if (row.ft > free_bottom(cache, row)) {
-			turn(&site, word, row);
+			turn(&site, row);
 		} else {
-			return refill(&site, word, row);
+			return refill(&site, row);
 		}
 	}
 	return alloc_direct(cache);
@@ -494,31 +586,18 @@ void *qr_pcpu_alloc(struct qr_cache *cache)
 
 /* free's miss */
 
-/* With the free array empty, the other moves to the full-sized place. */
-static void move_to_full(const struct site *site, struct row row)
-{
-	unsigned first = site->cache->first_slot;
-	unsigned n = row.at - row.al;
-	struct row next = { .al = first, .at = first + n };
-
-	next.ft = partner(site->cache, first);
-	next.fl = next.ft + site->aux->capacity;
-	row_change(site, pack(row), next, &site->region[first],
-		   &site->region[row.al], n);
-}
-
-static void flush(const struct site *site, uint64_t word, struct row row)
+static void flush(const struct site *site, struct qr_row row)
 {
 	void *objects[QR_MAX_BATCH];
 	unsigned bottom = free_bottom(site->cache, row);
 	size_t n = row.ft - bottom;
-	struct row next = row;
+	struct qr_row next = row;
 
 	next.ft = bottom;
-	if (row_change(site, word, next, objects, &site->region[bottom], n))
+	if (row_change(site, row, next, objects, &site->region[bottom], n))
 		return;
 	note_miss(site);
-	if (is_small(row) && site->aux->capacity > SMALL_CAPACITY)
+	if (site->aux->capacity > SMALL_CAPACITY)
 		move_to_full(site, next);
 	verify(site->cache, objects, n);
 	put_batch(site->cache, (unsigned)site->id, objects, n);
@@ -529,8 +608,7 @@ void qr_pcpu_free(struct qr_cache *cache, void *object)
 	struct site site;
 
 	while (locate(cache, &site)) {
-		uint64_t word = read_word(&site);
-		struct row row = unpack(word), next = row;
+		struct qr_row row = read_row(&site), next = row;
 		unsigned limit;
 
 		if (qr_unlikely(is_stopped(row)))
@@ -539,18 +617,20 @@ void qr_pcpu_free(struct qr_cache *cache, void *object)
 			capacity(&site, is_small(row));
 		if (row.ft < row.fl) {
 			next.ft++;
-			if (row_change(&site, word, next,
-				       &site.region[row.ft], &object, 1) == 0)
+			if (row_change(&site, row, next, &site.region[row.ft],
+				       &object, 1) == 0)
 				return;
-		} else if (!word) {
+		} else if (is_untouched(row)) {
 			init_row(&site);
+		} else if (!is_plausible(cache, row)) {
+			continue;
 		} else if (row.at == row.al) {
-			turn(&site, word, row);
+			turn(&site, row);
 		} else if (row.fl < limit) {
 			next.fl = limit;
-			row_change(&site, word, next, NULL, NULL, 0);
+			row_change(&site, row, next, NULL, NULL, 0);
 		} else {
-			flush(&site, word, row);
+			flush(&site, row);
 		}
 	}
 	free_direct(cache, object);
@@ -594,13 +674,14 @@ void qr_pcpu_free_bulk(struct qr_cache *cache, void *const *objects, size_t n)
 /*
  * Draining.  With sequences, the pseudo-code is
  *
- *	for each row: { al, fl } = { 0xffff, 0 }, old values in aux
+ *	for each row: al = all ones, fl = 0
  *	barrier: sequences that saw the old values have ended or abort
  *	for each row that is still stopped: take its objects, row = 0
  *
  * A sequence that was under way may have popped or pushed one more object,
  * which at and ft show after the barrier, or have replaced the whole row,
- * which is then left for another round.
+ * which is then left for another round.  at and ft tell which arrays they
+ * point into, whatever al and fl were.
  */
 enum { DRAIN_ROUNDS = 4 };
 
@@ -612,11 +693,7 @@ static bool site_of(int32_t id, unsigned number, struct site *ret_site)
 		return false;
 	ret_site->cache = qr_caches[number];
 	ret_site->id = id;
-	ret_site->region = (uint64_t *)(void *)(pcpu.regions +
-						(size_t)id * QR_REGION_SIZE);
-	ret_site->word = &ret_site->region[number];
-	ret_site->aux = (struct aux *)(void *)&ret_site->region[FIRST_AUX +
-								number];
+	set_site(ret_site);
 	return true;
 }
 
@@ -624,11 +701,11 @@ static bool site_of(int32_t id, unsigned number, struct site *ret_site)
 static unsigned for_each_row(const struct qr_cache *only,
 			     bool (*visit)(const struct site *site))
 {
-	unsigned low = only ? only->number : 1, sum = 0;
-	unsigned high = only ? only->number : QR_MAX_CACHES - 1;
+	unsigned low = only ? only->number : 2, sum = 0;
+	unsigned high = only ? only->number : QR_MAX_CACHES - 2;
 
 	for (unsigned id = 0; id < pcpu.nr_ids; id++) {
-		for (unsigned number = low; number <= high; number++) {
+		for (unsigned number = low; number <= high; number += 2) {
 			struct site site;
 
 			if (site_of((int32_t)id, number, &site))
@@ -640,35 +717,29 @@ static unsigned for_each_row(const struct qr_cache *only,
 
 static bool stop(const struct site *site)
 {
-	uint64_t word = read_word(site);
-	struct row row;
+	struct qr_row row = read_row(site);
 
-	do {
-		row = unpack(word);
-		if (!word || is_stopped(row))
-			return false;
-		site->aux->al = (uint16_t)row.al;
-		site->aux->fl = (uint16_t)row.fl;
-		row.al = STOPPED;
-		row.fl = 0;
-	} while (!__atomic_compare_exchange_n(site->word, &word, pack(row),
-					      false, __ATOMIC_SEQ_CST,
-					      __ATOMIC_RELAXED));
+	if (is_untouched(row) || is_stopped(row))
+		return false;
+	__atomic_store_n(&site->row->al, STOPPED, __ATOMIC_RELAXED);
+	__atomic_store_n(&site->row->fl, 0, __ATOMIC_SEQ_CST);
 	return true;
 }
 
 /* The objects of a row that is ours alone go to their slabs. */
-static void give_back(const struct site *site, struct row row)
+static void give_back(const struct site *site, struct qr_row row)
 {
-	unsigned bottom = free_bottom(site->cache, row);
+	unsigned a = array_start(site->cache, row.at, false);
+	unsigned f = array_start(site->cache, row.ft, false);
 	void *objects[2 * QR_MAX_BATCH];
-	size_t n = row.at - row.al, m = row.ft - bottom;
+	size_t n = row.at - a, m = row.ft - f;
 
-	copy_words((uint64_t *)(void *)objects, &site->region[row.al], n);
-	copy_words((uint64_t *)(void *)(objects + n), &site->region[bottom], m);
-	*site->aux = (struct aux){ 0 };
-	/* release: who uses the row again sees the aux above */
-	__atomic_store_n(site->word, 0, __ATOMIC_RELEASE);
+	copy_words((uint64_t *)(void *)objects, &site->region[a], n);
+	copy_words((uint64_t *)(void *)(objects + n), &site->region[f], m);
+	*site->aux = (struct aux){0};
+	/* who uses the row again sees the aux above */
+	atomic_thread_fence(memory_order_release);
+	write_row(site->row, (struct qr_row){0});
 	if (qr_rseq.mode == QR_RSEQ_OFF)
 		qr_lock_release(&region_locks[site->id].lock);
 	verify(site->cache, objects, n);
@@ -679,28 +750,23 @@ static void give_back(const struct site *site, struct row row)
 
 static bool empty_stopped(const struct site *site)
 {
-	struct row row = unpack(read_word(site));
+	struct qr_row row = read_row(site);
 
-	if (!is_stopped(row))
+	if (!is_stopped(row) || row.fl)
 		return false;
-	row.al = site->aux->al;
-	row.fl = site->aux->fl;
 	give_back(site, row);
 	return true;
 }
 
 static bool empty_locked(const struct site *site)
 {
-	struct qr_lock *lock = &region_locks[site->id].lock;
-	struct row row;
-
-	qr_lock_acquire(lock);
-	row = unpack(read_word(site));
-	if (row.al)
-		give_back(site, row); /* releases the lock */
-	else
-		qr_lock_release(lock);
-	return row.al != 0;
+	qr_lock_acquire(&region_locks[site->id].lock);
+	if (is_untouched(read_row(site))) {
+		qr_lock_release(&region_locks[site->id].lock);
+		return false;
+	}
+	give_back(site, read_row(site)); /* releases the lock */
+	return true;
 }
 
 static void drain_rows(const struct qr_cache *only)
@@ -753,20 +819,21 @@ void qr_pcpu_drain(struct qr_cache *only)
 
 static size_t row_objects(const struct site *site)
 {
-	struct row row = unpack(read_word(site));
+	struct qr_row row = read_row(site);
 
-	return row.al ? row.at - row.al + row.ft -
-				free_bottom(site->cache, row) :
-			0;
+	if (is_untouched(row) || is_stopped(row) ||
+	    !is_plausible(site->cache, row))
+		return 0;
+	return row.at - row.al + row.ft - free_bottom(site->cache, row);
 }
 
 void qr_pcpu_count(struct qr_cache *cache, struct qr_pcpu_counts *ret_counts)
 {
-	struct qr_pcpu_counts sum = { 0 };
+	struct qr_pcpu_counts sum = {0};
 
 	qr_lock_acquire(&pcpu.drain_lock);
-	for (unsigned id = 0;
-	     cache->number < QR_MAX_CACHES && id < pcpu.nr_ids; id++) {
+	for (unsigned id = 0; cache->number < QR_MAX_CACHES && id < pcpu.nr_ids;
+	     id++) {
 		struct site site;
 
 		if (site_of((int32_t)id, cache->number, &site))
@@ -784,10 +851,11 @@ typedef void visit_fn(struct qr_cache *cache, void *object, void *arg);
 
 static void visit_row(const struct site *site, visit_fn *visit, void *arg)
 {
-	struct row row = unpack(read_word(site));
+	struct qr_row row = read_row(site);
 	unsigned bottom;
 
-	if (!row.al || is_stopped(row))
+	if (is_untouched(row) || is_stopped(row) ||
+	    !is_plausible(site->cache, row))
 		return;
 	bottom = free_bottom(site->cache, row);
 	for (unsigned i = row.al; i < row.at; i++)
@@ -798,8 +866,8 @@ static void visit_row(const struct site *site, visit_fn *visit, void *arg)
 
 void qr_pcpu_for_each_cached(struct qr_cache *cache, visit_fn *visit, void *arg)
 {
-	for (unsigned id = 0;
-	     cache->number < QR_MAX_CACHES && id < pcpu.nr_ids; id++) {
+	for (unsigned id = 0; cache->number < QR_MAX_CACHES && id < pcpu.nr_ids;
+	     id++) {
 		struct site site;
 
 		if (site_of((int32_t)id, cache->number, &site))
@@ -831,8 +899,8 @@ unsigned qr_pcpu_nr_regions(void)
 void qr_pcpu_lock_all(void)
 {
 	qr_lock_acquire(&pcpu.drain_lock);
-	for (unsigned i = 0;
-	     qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS; i++)
+	for (unsigned i = 0; qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS;
+	     i++)
 		qr_lock_acquire(&region_locks[i].lock);
 }
 
@@ -846,8 +914,8 @@ static void unlock(struct qr_lock *lock, bool child)
 
 void qr_pcpu_unlock_all(bool child)
 {
-	for (unsigned i = 0;
-	     qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS; i++)
+	for (unsigned i = 0; qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS;
+	     i++)
 		unlock(&region_locks[i].lock, child);
 	unlock(&pcpu.drain_lock, child);
 }

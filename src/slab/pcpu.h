@@ -4,10 +4,13 @@
  *
  * A region, in slots of 8 bytes:
  *
- *	0	rows: at, al, ft, fl, per cache
- *	128	per row: capacity and what the slow path remembers
- *	256	small arrays: two of 8 slots per row, packed
- *	2304	full-sized arrays: two per row
+ *	0	rows: at, al, ft, fl, per cache; 2 slots each
+ *	256	per row: capacity and what the slow path remembers
+ *	384	small arrays: two of 7 slots per row, packed
+ *	2432	full-sized arrays: two per row
+ *
+ * Behind every array one slot stays unused, so that an index tells which
+ * array it points into.
  *
  * Every row has two arrays.  Allocation pops one, free pushes the other; when
  * the first runs empty they change roles, so that a pop need not wait for the
@@ -18,7 +21,7 @@
  *	untouched	all 0
  *	in use		al and the bottom of the free array are the starts of
  *			the two arrays, in either order; fl = bottom + capacity
- *	stopped		al = 0xffff, fl = 0: a drain is reading it
+ *	stopped		al = all ones, fl = 0: a drain is reading it
  *
  *	miss of malloc			miss of free
  *	1 free array not empty:		1 allocation array empty:
@@ -27,13 +30,14 @@
  *	  else from slabs		3 all of the free array to the barn, or
  *					  else to its slabs
  *
- * Capacity starts at 8 and doubles as misses of kind 2 and 3 come, up to
- * cache->max_capacity; a drain sets it back.
+ * Capacity starts at 7 and doubles, and one, as misses of kind 2 and 3 come,
+ * up to cache->max_capacity; changes of roles let it grow while the objects
+ * fit the CPU's nearest cache.  A drain sets it back.
  *
  * Objects of another node than the CPU's leave when the roles change: a batch
  * of them goes to their own node's barn.
  *
- * All changes to a row are one store of one word or half-word inside a
+ * All changes to a row are one store of one index or of the row inside a
  * sequence (or under the region's lock where there are none), so a thread may
  * be moved or killed, and fork may happen, between any two instructions.
  */

@@ -1,6 +1,6 @@
 #include "slab/size_class.h"
 
-uint8_t qr_class_table[QR_NR_SIZES];
+uint8_t qr_number_table[QR_NR_SIZES];
 
 void qr_size_class_init(void)
 {
@@ -9,7 +9,7 @@ void qr_size_class_init(void)
 	for (size_t i = 0; i < QR_NR_SIZES; i++) {
 		if (((i + 1) << QR_SIZE_SHIFT) > qr_class_size(class))
 			class++;
-		qr_class_table[i] = (uint8_t)class;
+		qr_number_table[i] = (uint8_t)(2 * class);
 	}
 }
 

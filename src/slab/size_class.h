@@ -5,8 +5,8 @@
  *		9..72	144, 160, ... 256, 288 ... 32768	8 steps a doubling
  *
  * So a request of more than 128 bytes wastes at most 12.5 %.  A table with a
- * byte for every 16 bytes of request answers in one load; it is filled at
- * boot.  Pure but for that table.
+ * byte for every 16 bytes of request answers in one load: twice the class,
+ * which is the number of its cache.  It is filled at boot.
  */
 #ifndef QR_SLAB_SIZE_CLASS_H
 #define QR_SLAB_SIZE_CLASS_H
@@ -20,7 +20,7 @@ enum {
 	QR_NR_SIZES = QR_MAX_CLASS_SIZE >> QR_SIZE_SHIFT,
 };
 
-extern uint8_t qr_class_table[QR_NR_SIZES] QR_HIDDEN;
+extern uint8_t qr_number_table[QR_NR_SIZES] QR_HIDDEN;
 
 void qr_size_class_init(void);
 
@@ -37,7 +37,7 @@ QR_INLINE size_t qr_class_size(unsigned class)
 /* The class that serves @size bytes, 1 <= @size <= QR_MAX_CLASS_SIZE. */
 QR_INLINE unsigned qr_class_of(size_t size)
 {
-	return qr_class_table[(size - 1) >> QR_SIZE_SHIFT];
+	return qr_number_table[(size - 1) >> QR_SIZE_SHIFT] / 2;
 }
 
 /*

@@ -6,8 +6,18 @@
 
 enum {
 	MAX_SLAB_ORDER = 5,
-	FRAME_BITS = 256,	/* free bits in one descriptor */
+	FRAME_BITS = 256, /* free bits in one descriptor */
 };
+
+/* Modulo 2^32, by Newton's iteration: each step doubles the right bits. */
+static uint32_t inverse_of_odd(uint32_t odd)
+{
+	uint32_t x = odd; /* right in 3 bits */
+
+	for (int i = 0; i < 4; i++)
+		x *= 2 - odd * x;
+	return x;
+}
 
 void qr_slab_layout(struct qr_cache *cache)
 {
@@ -26,8 +36,10 @@ void qr_slab_layout(struct qr_cache *cache)
 	n = ((size_t)QR_FRAME_SIZE << order) / size;
 	cache->order = (uint8_t)order;
 	cache->nr_objects = (uint16_t)n;
-	cache->inverse = (uint32_t)((UINT64_C(1) << 32) / size +
-				    !qr_is_pow2(size));
+	cache->inverse =
+		(uint32_t)((UINT64_C(1) << 32) / size + !qr_is_pow2(size));
+	cache->size_shift = (uint8_t)qr_ctz(size);
+	cache->odd_inverse = inverse_of_odd((uint32_t)(size >> qr_ctz(size)));
 }
 
 static unsigned map_words(const struct qr_cache *cache)
@@ -47,7 +59,8 @@ static unsigned bucket_of(const struct qr_page *page)
 
 	if (!nr_free)
 		return QR_NR_BUCKETS;
-	return (nr_free > n / 4) + (nr_free > n / 2) + (nr_free > n / 4 + n / 2);
+	return (nr_free > n / 4) + (nr_free > n / 2) +
+	       (nr_free > n / 4 + n / 2);
 }
 
 /* Put the slab where it now belongs. */
@@ -64,8 +77,8 @@ static void rebucket(struct qr_cache_node *node, struct qr_page *page)
 }
 
 /* Up to @n free objects of one slab, lowest first. */
-static size_t take(struct qr_cache *cache, struct qr_page *page,
-		   void **objects, size_t n)
+static size_t take(struct qr_cache *cache, struct qr_page *page, void **objects,
+		   size_t n)
 {
 	char *start = (char *)qr_page_addr(page);
 	unsigned words = map_words(cache);
@@ -77,7 +90,8 @@ static size_t take(struct qr_cache *cache, struct qr_page *page,
 		char *base = start + (size_t)w * 64 * cache->size;
 
 		for (; bits && got < n; bits &= bits - 1)
-			objects[got++] = base + qr_ctz(bits) * (size_t)cache->size;
+			objects[got++] =
+				base + qr_ctz(bits) * (size_t)cache->size;
 		*word = bits;
 	}
 	page->inuse = (uint16_t)(page->inuse + got);
@@ -289,29 +303,70 @@ void qr_slab_flush(struct qr_cache *cache, unsigned cpu, void *const *objects,
 }
 
 /*
+ * A multiple of the size, multiplied by the inverse of its odd part and
+ * rotated by the even one, is the quotient; all other offsets come out above
+ * any quotient (Granlund and Montgomery).
+ */
+bool qr_slab_glance(const struct qr_cache *cache, void *const *objects,
+		    size_t n)
+{
+	uint32_t mask = ((uint32_t)QR_FRAME_SIZE << cache->order) - 1;
+	uint32_t inverse = cache->odd_inverse, highest = 0;
+	unsigned shift = cache->size_shift;
+	void *last = NULL, *last_but_one = NULL;
+	bool twice = false;
+
+	for (size_t i = 0; i < n; i++) {
+		void *object = objects[i];
+		uint32_t offset = (uint32_t)(uintptr_t)object & mask;
+		uint32_t q = offset * inverse;
+
+		q = q >> shift | q << (-shift & 31);
+		highest = q > highest ? q : highest;
+		twice |= (object == last) | (object == last_but_one);
+		last_but_one = last;
+		last = object;
+	}
+	return (highest < cache->nr_objects && !twice) || !n;
+}
+
+/*
  * Twice the same in one batch: every address leaves its position in a small
  * table at its hash; who finds a position there that holds its own address
  * is the second.  Another address may have overwritten the position, so this
  * may miss one, which the slab's free bit then finds.
  */
-void *qr_slab_find_offender(const struct qr_cache *cache,
-			    void *const *objects, size_t n, bool *ret_twice)
+static bool all_differ(void *const *objects, size_t n)
 {
 	uint8_t seen[256];
+	bool twice = false;
 
 	for (size_t i = 0; i < n; i++) {
 		uintptr_t addr = (uintptr_t)objects[i];
 		uint8_t *at = &seen[(addr >> 4 ^ addr >> 12) % sizeof(seen)];
+		size_t before = *at < i ? *at : i; /* or never written */
 
-		if (qr_unlikely(!qr_slab_is_object(cache, addr))) {
-			*ret_twice = false;
-			return objects[i];
-		}
-		if (qr_unlikely(*at < i && objects[*at] == objects[i])) {
-			*ret_twice = true;
-			return objects[i];
-		}
+		twice |= objects[before] == objects[i] && before != i;
 		*at = (uint8_t)i;
+	}
+	return !twice;
+}
+
+void *qr_slab_find_offender(const struct qr_cache *cache, void *const *objects,
+			    size_t n, bool *ret_twice)
+{
+	if (qr_likely(qr_slab_glance(cache, objects, n) &&
+		      all_differ(objects, n)))
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		*ret_twice = false;
+		if (!qr_slab_is_object(cache, (uintptr_t)objects[i]))
+			return objects[i];
+		*ret_twice = true;
+		for (size_t before = 0; before < i; before++) {
+			if (objects[before] == objects[i])
+				return objects[i];
+		}
 	}
 	return NULL;
 }
@@ -323,7 +378,8 @@ bool qr_slab_looks_free(const struct qr_cache *cache, const void *object)
 
 	return page->state != QR_PAGE_SLAB || page->cache != cache ||
 	       (__atomic_load_n(map_word(page, i / 64), __ATOMIC_RELAXED) >>
-			i % 64 & 1);
+			i % 64 &
+		1);
 }
 
 size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)
@@ -335,9 +391,9 @@ size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)
 
 	/* an empty slab is always in the last bucket */
 	qr_lock_acquire(&node->lock);
-	QR_LIST_FOR_EACH (link, safe, &node->partial[QR_NR_BUCKETS - 1]) {
-		struct qr_page *page = QR_CONTAINER_OF(link, struct qr_page,
-						       link);
+	QR_LIST_FOR_EACH(link, safe, &node->partial[QR_NR_BUCKETS - 1]) {
+		struct qr_page *page =
+			QR_CONTAINER_OF(link, struct qr_page, link);
 
 		if (page->inuse)
 			continue;
@@ -348,9 +404,9 @@ size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)
 	}
 	qr_lock_release(&node->lock);
 
-	QR_LIST_FOR_EACH (link, safe, &empty) {
-		struct qr_page *page = QR_CONTAINER_OF(link, struct qr_page,
-						       link);
+	QR_LIST_FOR_EACH(link, safe, &empty) {
+		struct qr_page *page =
+			QR_CONTAINER_OF(link, struct qr_page, link);
 
 		qr_list_del(&page->link);
 		unmake_slab(cache, page, cpu);
@@ -383,7 +439,7 @@ static const char *check_locked(struct qr_cache *cache,
 	size_t nr_partial = 0, inuse = 0;
 
 	for (unsigned b = 0; b < QR_NR_BUCKETS; b++) {
-		QR_LIST_FOR_EACH (link, safe, &node->partial[b]) {
+		QR_LIST_FOR_EACH(link, safe, &node->partial[b]) {
 			struct qr_page *page =
 				QR_CONTAINER_OF(link, struct qr_page, link);
 			const char *wrong = check_page(cache, page, b);

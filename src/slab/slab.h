@@ -58,6 +58,13 @@ struct qr_cache *qr_slab_cache_of(const struct qr_span *span, size_t frame);
 /* The node whose memory an object is. */
 unsigned qr_slab_node(const struct qr_cache *cache, const void *object);
 
+/*
+ * The same at a glance: false if one is no object, or is freed twice with at
+ * most one other in between.
+ */
+bool qr_slab_glance(const struct qr_cache *cache, void *const *objects,
+		    size_t n);
+
 /* Give empty slabs of @node back; bytes. */
 size_t qr_slab_shrink(struct qr_cache *cache, unsigned node);
 

@@ -107,12 +107,23 @@ static ptrdiff_t find_area(void)
 	return (char *)&own - tp;
 }
 
+/* See qr_rseq_change. */
+static bool rows_are_stored_at_once(void)
+{
+#if defined(__aarch64__)
+	return getauxval(AT_HWCAP) & HWCAP_USCAT;
+#else
+	return true;
+#endif
+}
+
 void qr_rseq_init(enum qr_rseq_mode wish, bool one_node)
 {
 	bool have_cid = getauxval(AT_RSEQ_FEATURE_SIZE) >= MM_CID + 4;
 	ptrdiff_t area;
 
-	if (wish == QR_RSEQ_OFF || !(area = find_area()))
+	if (wish == QR_RSEQ_OFF || !rows_are_stored_at_once() ||
+	    !(area = find_area()))
 		return;
 	if (wish == QR_RSEQ_AUTO)
 		wish = one_node ? QR_RSEQ_CID : QR_RSEQ_CPU;

@@ -11,27 +11,15 @@
  * mm_cid (concurrency ids: dense, as few as threads run at once) where the
  * kernel fills it in, else the CPU number.
  *
- * The operations in pseudo-code; each line in braces is one instruction:
- *
- *	swap(id, word, expect, desired, dst, src, n)
- *		{ area->rseq_cs = &this sequence }
- *	     begin:
- *		if (area->id != id) return MOVED
- *		if (*word != expect) return CHANGED
- *		dst[0 .. n-1] = src[0 .. n-1]
- *		{ *word = desired }
- *	     end:
- *		return 0
- *	     abort:
- *		return MOVED
- *
  * The data of one id is a region of 2^QR_REGION_SHIFT bytes that begins with
- * rows, one word each, four 16-bit indices of 8-byte slots of the region:
+ * rows, two words each, four 32-bit indices of 8-byte slots of the region:
  *
  *	at	one past the top of the allocation array
  *	al	its bottom
  *	ft	one past the top of the free array
  *	fl	its limit
+ *
+ * The operations in pseudo-code; each line in braces is one instruction:
  *
  *	pop(row)                          push(row, object)
  *		{ area->rseq_cs = ... }           { area->rseq_cs = ... }
@@ -45,6 +33,21 @@
  *		return object                     return DONE
  *	     abort:                            abort:
  *		start again                       start again
+ *
+ *	change(id, row, expect, desired, dst, src, n)
+ *		{ area->rseq_cs = &this sequence }
+ *	     begin:
+ *		if (area->id != id) return MOVED
+ *		if (*row != expect) return CHANGED
+ *		dst[0 .. n-1] = src[0 .. n-1]
+ *		{ *row = desired }	(one store of 16 bytes)
+ *	     end:
+ *		return 0
+ *	     abort:
+ *		return MOVED
+ *
+ * Indices are 32 bits wide because the pop after a pop waits for its store,
+ * and shorter stores are forwarded later: 16 bits cost a third more per pair.
  *
  * A row with at <= al and ft >= fl misses whatever else it holds: zeros, or
  * the stop pattern.  What excludes what:
@@ -89,6 +92,10 @@ enum { QR_RSEQ_MOVED = -1, QR_RSEQ_CHANGED = 1 };
 #endif
 
 enum { QR_REGION_SHIFT = 17, QR_REGION_SIZE = 1 << QR_REGION_SHIFT };
+
+struct qr_row {
+	uint32_t at, al, ft, fl;
+} QR_ALIGNED(16);
 
 /* Written at boot only. */
 struct qr_rseq {

@@ -43,14 +43,13 @@ QR_INLINE void *qr_rseq_pop(size_t row)
 		"1:\tldrsw %[region], [%[id]]\n\t"
 		"add %[region], %[regions], %[region], lsl %[shift]\n\t"
 		"add %[bottom], %[region], %[row], lsl #3\n\t"
-		"ldrh %w[top], [%[bottom]]\n\t"
-		"ldrh %w[bottom], [%[bottom], #2]\n\t"
+		"ldp %w[top], %w[bottom], [%[bottom]]\n\t"
 		"cmp %w[top], %w[bottom]\n\t"
 		"b.ls %l[empty]\n\t"
 		"sub %w[top], %w[top], #1\n\t"
 		"ldr %[object], [%[region], %[top], lsl #3]\n\t"
 		"add %[region], %[region], %[row], lsl #3\n\t"
-		"strh %w[top], [%[region]]\n"
+		"str %w[top], [%[region]]\n"
 		"2:\n\t"
 		QR_RSEQ_ABORT("0b")
 		: [object] "=&r"(object), [region] "=&r"(region),
@@ -81,14 +80,13 @@ QR_INLINE bool qr_rseq_push(size_t row, void *object)
 		"1:\tldrsw %[region], [%[id]]\n\t"
 		"add %[region], %[regions], %[region], lsl %[shift]\n\t"
 		"add %[limit], %[region], %[row], lsl #3\n\t"
-		"ldrh %w[top], [%[limit], #4]\n\t"
-		"ldrh %w[limit], [%[limit], #6]\n\t"
+		"ldp %w[top], %w[limit], [%[limit], #8]\n\t"
 		"cmp %w[top], %w[limit]\n\t"
 		"b.hs %l[full]\n\t"
 		"str %[object], [%[region], %[top], lsl #3]\n\t"
 		"add %w[top], %w[top], #1\n\t"
 		"add %[region], %[region], %[row], lsl #3\n\t"
-		"strh %w[top], [%[region], #4]\n"
+		"str %w[top], [%[region], #8]\n"
 		"2:\n\t"
 		QR_RSEQ_ABORT("0b")
 		: [region] "=&r"(region), [top] "=&r"(top),
@@ -115,9 +113,14 @@ QR_INLINE int32_t qr_rseq_id(void)
 	return id;
 }
 
-QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
-			   uint64_t desired, void *dst, const void *src,
-			   size_t n)
+/*
+ * stp of an aligned pair is one access where the CPU has LSE2; qr_rseq_init
+ * leaves the sequences off where it has not.
+ */
+QR_INLINE int qr_rseq_change(int32_t id, struct qr_row *row,
+			     const struct qr_row *expect,
+			     const struct qr_row *desired, void *dst,
+			     const void *src, size_t n)
 {
 	char *tp = qr_thread_pointer();
 
@@ -129,9 +132,13 @@ QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
 		"1:\tldr w9, [%[id_at]]\n\t"
 		"cmp w9, %w[id]\n\t"
 		"b.ne %l[moved]\n\t"
-		"ldr x9, [%[word]]\n\t"
-		"cmp x9, %[expect]\n\t"
+		"ldp x9, x10, [%[row]]\n\t"
+		"ldp x11, x12, [%[expect]]\n\t"
+		"cmp x9, x11\n\t"
 		"b.ne %l[changed]\n\t"
+		"cmp x10, x12\n\t"
+		"b.ne %l[changed]\n\t"
+		"ldp x11, x12, [%[desired]]\n\t"
 		"mov x10, #0\n"
 		"5:\tcmp x10, %[n]\n\t"
 		"b.eq 6f\n\t"
@@ -139,16 +146,16 @@ QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
 		"str x9, [%[dst], x10, lsl #3]\n\t"
 		"add x10, x10, #1\n\t"
 		"b 5b\n"
-		"6:\tstr %[desired], [%[word]]\n"
+		"6:\tstp x11, x12, [%[row]]\n"
 		"2:\n\t"
 		QR_RSEQ_ABORT("%l[moved]")
 		:
 		: [cs] "r"(tp + qr_rseq.cs_offset),
 		  [id_at] "r"(tp + qr_rseq.id_offset), [id] "r"(id),
-		  [word] "r"(word), [expect] "r"(expect),
+		  [row] "r"(row), [expect] "r"(expect),
 		  [desired] "r"(desired), [dst] "r"(dst), [src] "r"(src),
 		  [n] "r"(n)
-		: "x9", "x10", "memory", "cc"
+		: "x9", "x10", "x11", "x12", "memory", "cc"
 		: moved, changed);
 	return 0;
 moved:

@@ -21,11 +21,12 @@ QR_INLINE int32_t qr_rseq_id(void)
 	return -1;
 }
 
-QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
-			   uint64_t desired, void *dst, const void *src,
-			   size_t n)
+QR_INLINE int qr_rseq_change(int32_t id, struct qr_row *row,
+			     const struct qr_row *expect,
+			     const struct qr_row *desired, void *dst,
+			     const void *src, size_t n)
 {
-	(void)id, (void)word, (void)expect, (void)desired;
+	(void)id, (void)row, (void)expect, (void)desired;
 	(void)dst, (void)src, (void)n;
 	return QR_RSEQ_MOVED;
 }

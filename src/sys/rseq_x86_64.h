@@ -41,12 +41,12 @@ QR_INLINE void *qr_rseq_pop(size_t row)
 		"1:\tmovslq %%fs:(%[id]), %[region]\n\t"
 		"shlq %[shift], %[region]\n\t"
 		"addq %[regions], %[region]\n\t"
-		"movzwl (%[region], %[row], 8), %k[top]\n\t"
-		"cmpw 2(%[region], %[row], 8), %w[top]\n\t"
+		"movl (%[region], %[row], 8), %k[top]\n\t"
+		"cmpl 4(%[region], %[row], 8), %k[top]\n\t"
 		"jbe %l[empty]\n\t"
 		"movq -8(%[region], %[top], 8), %[object]\n\t"
 		"decl %k[top]\n\t"
-		"movw %w[top], (%[region], %[row], 8)\n"
+		"movl %k[top], (%[region], %[row], 8)\n"
 		"2:\n\t"
 		QR_RSEQ_ABORT("0b")
 		: [object] "=&r"(object), [region] "=&r"(region),
@@ -74,12 +74,12 @@ QR_INLINE bool qr_rseq_push(size_t row, void *object)
 		"1:\tmovslq %%fs:(%[id]), %[region]\n\t"
 		"shlq %[shift], %[region]\n\t"
 		"addq %[regions], %[region]\n\t"
-		"movzwl 4(%[region], %[row], 8), %k[top]\n\t"
-		"cmpw 6(%[region], %[row], 8), %w[top]\n\t"
+		"movl 8(%[region], %[row], 8), %k[top]\n\t"
+		"cmpl 12(%[region], %[row], 8), %k[top]\n\t"
 		"jae %l[full]\n\t"
 		"movq %[object], (%[region], %[top], 8)\n\t"
 		"incl %k[top]\n\t"
-		"movw %w[top], 4(%[region], %[row], 8)\n"
+		"movl %k[top], 8(%[region], %[row], 8)\n"
 		"2:\n\t"
 		QR_RSEQ_ABORT("0b")
 		: [region] "=&r"(region), [top] "=&r"(top)
@@ -104,17 +104,29 @@ QR_INLINE int32_t qr_rseq_id(void)
 	return id;
 }
 
-QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
-			   uint64_t desired, void *dst, const void *src,
-			   size_t n)
+QR_INLINE int qr_rseq_change(int32_t id, struct qr_row *row,
+			     const struct qr_row *expect,
+			     const struct qr_row *desired, void *dst,
+			     const void *src, size_t n)
 {
 	__asm__ goto volatile(
 		QR_RSEQ_TABLE
+		"movdqa %[desired], %%xmm0\n\t"
 		"leaq 3b(%%rip), %%rax\n\t"
 		"movq %%rax, %%fs:(%[cs])\n"
 		"1:\tcmpl %%fs:(%[id_off]), %[id]\n\t"
 		"jne %l[moved]\n\t"
-		"cmpq %[word], %[expect]\n\t"
+		"movl (%[row]), %%eax\n\t"
+		"cmpl (%[expect]), %%eax\n\t"
+		"jne %l[changed]\n\t"
+		"movl 4(%[row]), %%eax\n\t"
+		"cmpl 4(%[expect]), %%eax\n\t"
+		"jne %l[changed]\n\t"
+		"movl 8(%[row]), %%eax\n\t"
+		"cmpl 8(%[expect]), %%eax\n\t"
+		"jne %l[changed]\n\t"
+		"movl 12(%[row]), %%eax\n\t"
+		"cmpl 12(%[expect]), %%eax\n\t"
 		"jne %l[changed]\n\t"
 		"xorl %%ecx, %%ecx\n"
 		"5:\tcmpq %[n], %%rcx\n\t"
@@ -123,15 +135,15 @@ QR_INLINE int qr_rseq_swap(int32_t id, uint64_t *word, uint64_t expect,
 		"movq %%rax, (%[dst], %%rcx, 8)\n\t"
 		"incq %%rcx\n\t"
 		"jmp 5b\n"
-		"6:\tmovq %[desired], %[word]\n"
+		"6:\tmovdqa %%xmm0, (%[row])\n"
 		"2:\n\t"
 		QR_RSEQ_ABORT("%l[moved]")
 		:
 		: [cs] "r"(qr_rseq.cs_offset), [id_off] "r"(qr_rseq.id_offset),
-		  [id] "r"(id), [word] "m"(*word), [expect] "r"(expect),
-		  [desired] "r"(desired), [dst] "r"(dst), [src] "r"(src),
+		  [id] "r"(id), [row] "r"(row), [expect] "r"(expect),
+		  [desired] "m"(*desired), [dst] "r"(dst), [src] "r"(src),
 		  [n] "r"(n)
-		: "rax", "rcx", "memory", "cc"
+		: "rax", "rcx", "xmm0", "memory", "cc"
 		: moved, changed);
 	return 0;
 moved:

@@ -133,7 +133,7 @@ static void blocks(const char *kind, size_t limit)
 static void start(char *self, int resource, const char *kind, size_t mib,
 		  const char *what)
 {
-	struct rlimit limit = { mib * MIB, mib * MIB };
+	struct rlimit limit = {mib * MIB, mib * MIB};
 	pid_t pid;
 	int status;
 
@@ -148,7 +148,7 @@ static void start(char *self, int resource, const char *kind, size_t mib,
 		snprintf(job, sizeof(job), "%s", what);
 		CHECK(!setrlimit(resource, &limit));
 		execv("/proc/self/exe",
-		      (char *[]){ self, type, bytes, job, NULL });
+		      (char *[]){self, type, bytes, job, NULL});
 		_exit(126);
 	}
 	status = wait_status(pid);
@@ -161,7 +161,7 @@ static void start(char *self, int resource, const char *kind, size_t mib,
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = { 64, 96, 128, 256, 512, 1024 };
+	static const size_t sizes[] = {64, 96, 128, 256, 512, 1024};
 
 	if (argc == 4) {
 		size_t limit = strtoul(argv[2], NULL, 10);

@@ -16,7 +16,7 @@ static void check_one(void *ptr, size_t align, size_t size)
 
 static void check_power(size_t align)
 {
-	const size_t sizes[] = { 0, 1, 100, align / 2 + 1, align, align + 1 };
+	const size_t sizes[] = {0, 1, 100, align / 2 + 1, align, align + 1};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		size_t size = sizes[i];
@@ -48,13 +48,13 @@ static void check_power(size_t align)
 
 static void check_not_powers(void)
 {
-	static const size_t bad[] = { 0, 3, 5, 6, 7, 9, 12, 24, 33, 48, 100,
-				      1000, 4095, 4097, 6000, SIZE_MAX,
-				      SIZE_MAX - 7 };
+	static const size_t bad[] = {
+		0,  3,	 5,    6,    7,	   9,	 12,	   24,		33,
+		48, 100, 1000, 4095, 4097, 6000, SIZE_MAX, SIZE_MAX - 7};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		void *p = &p, *before = p;
-		size_t align = (size_t)(uintptr_t)opaque((char *)0 + bad[i]);
+		size_t align = (size_t)(uintptr_t)opaque(as_pointer(bad[i]));
 
 		CHECK(posix_memalign(&p, align, 100) == EINVAL);
 		CHECK(p == before);

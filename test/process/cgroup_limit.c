@@ -39,16 +39,16 @@ static void remove_group(void)
 static bool make_group(void)
 {
 	static const char *const roots[][2] = {
-		{ "/sys/fs/cgroup/memory", "memory.limit_in_bytes" },
-		{ "/sys/fs/cgroup", "memory.max" },
-		{ "/sys/fs/cgroup/unified", "memory.max" },
+		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
+		{"/sys/fs/cgroup", "memory.max"},
+		{"/sys/fs/cgroup/unified", "memory.max"},
 	};
 	char bytes[32];
 
 	snprintf(bytes, sizeof(bytes), "%zu", limit);
 	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		snprintf(group, sizeof(group), "%s/quarry-test-%d",
-			 roots[i][0], (int)getpid());
+		snprintf(group, sizeof(group), "%s/quarry-test-%d", roots[i][0],
+			 (int)getpid());
 		if (mkdir(group, 0755))
 			continue;
 		if (write_file(roots[i][1], bytes)) {
@@ -97,7 +97,8 @@ static int churn(void)
 		if (anonymous() > worst)
 			worst = anonymous();
 	}
-	printf("figure: churn-under-cgroup-limit %zu MiB (limit %zu, live %zu)\n",
+	printf("figure: churn-under-cgroup-limit %zu MiB (limit %zu, live "
+	       "%zu)\n",
 	       worst / MIB, limit / MIB, live_bar / MIB);
 	return 0;
 }
@@ -145,6 +146,7 @@ int main(int argc, char **argv)
 	if (!moved)
 		skip("no process can be moved to a cgroup here");
 	if (status)
-		printf("status %d; 137 is the kernel's out of memory\n", status);
+		printf("status %d; 137 is the kernel's out of memory\n",
+		       status);
 	return status != 0;
 }

@@ -26,10 +26,10 @@
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
 
-#define CHECK(what)                                                            \
-	do {                                                                   \
-		if (!(what))                                                   \
-			check_failed(__FILE__, __LINE__, #what);               \
+#define CHECK(what)                                              \
+	do {                                                     \
+		if (!(what))                                     \
+			check_failed(__FILE__, __LINE__, #what); \
 	} while (0)
 
 /* Allocates nothing: the allocator may be what is broken. */
@@ -158,6 +158,12 @@ static inline void *opaque(const volatile void *ptr)
 	volatile uintptr_t address = (uintptr_t)ptr;
 
 	return (void *)address;
+}
+
+/* A number for a thread's argument. */
+static inline void *as_pointer(uintptr_t value)
+{
+	return (void *)value;
 }
 
 /* The first and last bytes of an object tell whose it is. */

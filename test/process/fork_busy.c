@@ -29,7 +29,7 @@ static void *work(void *arg)
 	struct {
 		void *ptr;
 		size_t size;
-	} slots[SLOTS] = { 0 };
+	} slots[SLOTS] = {0};
 	uint64_t state = (uintptr_t)arg;
 
 	while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
@@ -103,7 +103,7 @@ static void child(uint64_t key)
 
 static void spawn_others(void)
 {
-	char *const argv[] = { (char[]){ "true" }, NULL };
+	char *const argv[] = {(char[]){"true"}, NULL};
 	pid_t pid;
 
 	if (posix_spawnp(&pid, "true", NULL, NULL, argv, environ) == 0)
@@ -121,7 +121,7 @@ int main(void)
 {
 	uint64_t key = seed(), state = key;
 	pthread_t threads[THREADS];
-	struct timespec pause = { 0, 3000000 };
+	struct timespec pause = {0, 3000000};
 
 	check_library();
 	for (size_t i = 0; i < SHARED; i++) {
@@ -131,7 +131,7 @@ int main(void)
 	}
 	for (size_t t = 0; t < THREADS; t++)
 		CHECK(!pthread_create(&threads[t], NULL, work,
-				      (char *)0 + (key << 8 | (t + 1))));
+				      as_pointer(key << 8 | (t + 1))));
 	for (uint64_t i = 0; i < FORKS; i++) {
 		pid_t pid;
 

@@ -52,7 +52,7 @@ static void run(void *(*function)(void *))
 
 	for (size_t t = 0; t < THREADS; t++)
 		CHECK(!pthread_create(&threads[t], NULL, function,
-				      (char *)0 + t));
+				      as_pointer(t)));
 	for (size_t t = 0; t < THREADS; t++)
 		CHECK(!pthread_join(threads[t], NULL));
 }

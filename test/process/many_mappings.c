@@ -42,9 +42,10 @@ int main(void)
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	for (size_t i = 0; i < COUNT; i++) {
 		errno = 0;
-		objects[i] = i % 5 ? malloc(size_of(i)) :
-				     aligned_alloc(64 * KIB, size_of(i) &
-							     ~(64 * KIB - 1));
+		objects[i] =
+			i % 5 ? malloc(size_of(i))
+			      : aligned_alloc(64 * KIB,
+					      size_of(i) & ~(64 * KIB - 1));
 		if (!objects[i]) {
 			CHECK(errno == ENOMEM);
 			continue;

@@ -34,8 +34,8 @@ static void use_up(size_t count)
 	used_up = mmap(NULL, used_up_size, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	CHECK(used_up != MAP_FAILED);
-	while (i < count && !mprotect(used_up + 2 * i * page, page,
-				      PROT_READ | PROT_WRITE))
+	while (i < count &&
+	       !mprotect(used_up + 2 * i * page, page, PROT_READ | PROT_WRITE))
 		i++;
 	CHECK(i < count && errno == ENOMEM);
 	printf("%zu mappings more used up vm.max_map_count\n", 2 * i);
@@ -96,7 +96,7 @@ int main(void)
 		CHECK(p || errno == ENOMEM);
 		if (p)
 			large[i] = p;
-		CHECK(!memcmp(large[i], &(uint64_t){ i }, 8));
+		CHECK(!memcmp(large[i], &(uint64_t){i}, 8));
 	}
 	for (size_t i = 0; i < SMALL; i++) {
 		CHECK(is_signed(small[i], 100 + i, i));
@@ -111,7 +111,7 @@ int main(void)
 		sign(large[i], large_size, i);
 	}
 	for (size_t i = 0; i < LARGE; i++) {
-		CHECK(!memcmp(large[i], &(uint64_t){ i }, 8));
+		CHECK(!memcmp(large[i], &(uint64_t){i}, 8));
 		free(large[i]);
 	}
 	return 0;

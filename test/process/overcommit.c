@@ -87,8 +87,8 @@ static void strict(void)
 	kbytes = sysctl_file(KBYTES, NULL);
 	if (mode != 2) {
 		/* swap counts in addition, so this is a lower bound */
-		wanted = (long)(proc_bytes("/proc/meminfo",
-					   "\nCommitted_AS:") / KIB) +
+		wanted = (long)(proc_bytes("/proc/meminfo", "\nCommitted_AS:") /
+				KIB) +
 			 256 * 1024;
 		if (sysctl_file(KBYTES, &wanted) < 0 ||
 		    sysctl_file(MODE, &two) < 0) {

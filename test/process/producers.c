@@ -31,8 +31,8 @@ static void *produce(void *arg)
 
 	while (head < nr_slots * ROUNDS) {
 		/* pairs with the release in reclaim() */
-		size_t tail = atomic_load_explicit(&ring->tail,
-						   memory_order_acquire);
+		size_t tail =
+			atomic_load_explicit(&ring->tail, memory_order_acquire);
 		size_t room = tail + nr_slots - head;
 
 		if (!room) {
@@ -113,10 +113,9 @@ int main(int argc, char **argv)
 	nr_slots = live_bytes / OBJECT / nr_rings;
 	for (size_t r = 0; r < nr_rings; r++) {
 		bytes = nr_slots * sizeof(void *);
-		rings[r].slots = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS |
-					      MAP_POPULATE,
-				      -1, 0);
+		rings[r].slots =
+			mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 		CHECK(rings[r].slots != MAP_FAILED);
 	}
 	before = proc_bytes("/proc/self/status", "\nVmRSS:");

@@ -68,7 +68,7 @@ int main(void)
 			CHECK(!pthread_join(threads[i % AT_ONCE], NULL));
 		CHECK(!pthread_create(&threads[i % AT_ONCE], &attr,
 				      live_briefly,
-				      (char *)0 + (key + (uintptr_t)i)));
+				      as_pointer(key + (uintptr_t)i)));
 	}
 	for (int i = 0; i < AT_ONCE; i++)
 		CHECK(!pthread_join(threads[i], NULL));

@@ -23,8 +23,8 @@ static void *_Atomic slots[SLOTS];
 
 static void on_signal(int number)
 {
-	unsigned long n = atomic_fetch_add_explicit(&nr_signals, 1,
-						    memory_order_relaxed);
+	unsigned long n =
+		atomic_fetch_add_explicit(&nr_signals, 1, memory_order_relaxed);
 	int saved = errno;
 
 	(void)number;
@@ -35,9 +35,9 @@ static void on_signal(int number)
 
 static void start_timer(timer_t *ret_timer)
 {
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
-				  .sigev_signo = SIGRTMIN };
-	const struct itimerspec every = { { 0, 100000 }, { 0, 100000 } };
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+				 .sigev_signo = SIGRTMIN};
+	const struct itimerspec every = {{0, 100000}, {0, 100000}};
 
 #ifdef sigev_notify_thread_id
 	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
@@ -96,16 +96,16 @@ static void *work(void *arg)
 
 int main(void)
 {
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = {.sa_handler = on_signal};
 	uintptr_t key = (uintptr_t)seed();
-	struct timespec duration = { SECONDS, 0 };
+	struct timespec duration = {SECONDS, 0};
 	pthread_t threads[THREADS];
 
 	check_library();
 	CHECK(!sigaction(SIGRTMIN, &action, NULL));
 	for (size_t t = 0; t < THREADS; t++)
 		CHECK(!pthread_create(&threads[t], NULL, work,
-				      (char *)0 + (key << 8 | (t + 1))));
+				      as_pointer(key << 8 | (t + 1))));
 	nanosleep(&duration, NULL);
 	atomic_store_explicit(&stop, true, memory_order_relaxed);
 	for (size_t t = 0; t < THREADS; t++)

@@ -15,22 +15,23 @@ static const size_t impossible[] = {
 	(size_t)1 << 57,
 };
 
-#define FOR_EACH_IMPOSSIBLE(size)                                              \
-	for (size_t i_ = 0, size = 0;                                          \
-	     i_ < sizeof(impossible) / sizeof(impossible[0]) &&                \
-	     (size = impossible[i_] + zero, true);                             \
+#define FOR_EACH_IMPOSSIBLE(size)                               \
+	for (size_t i_ = 0, size = 0;                           \
+	     i_ < sizeof(impossible) / sizeof(impossible[0]) && \
+	     (size = impossible[i_] + zero, true);              \
 	     i_++)
 
-#define CHECK_REFUSED(call)                                                    \
-	do {                                                                   \
-		errno = 0;                                                     \
-		CHECK(!opaque(call));                                          \
-		CHECK(errno == ENOMEM);                                        \
+#define CHECK_REFUSED(call)             \
+	do {                            \
+		errno = 0;              \
+		CHECK(!opaque(call));   \
+		CHECK(errno == ENOMEM); \
 	} while (0)
 
 static void check_plain(void)
 {
-	FOR_EACH_IMPOSSIBLE(size) {
+	FOR_EACH_IMPOSSIBLE(size)
+	{
 		char *p = malloc(100 + zero);
 
 		CHECK(p);
@@ -41,9 +42,9 @@ static void check_plain(void)
 		CHECK_REFUSED(valloc(size));
 		CHECK_REFUSED(pvalloc(size));
 		CHECK_REFUSED(realloc(NULL, size));
-		CHECK_REFUSED(realloc(p, size));
-		CHECK_REFUSED(reallocarray(p, 1, size));
-		CHECK_REFUSED(reallocarray(p, size, 1));
+		CHECK_REFUSED(realloc(opaque(p), size));
+		CHECK_REFUSED(reallocarray(opaque(p), 1, size));
+		CHECK_REFUSED(reallocarray(opaque(p), size, 1));
 		CHECK(is_signed(p, 100, size));
 		free(p);
 	}
@@ -52,15 +53,15 @@ static void check_plain(void)
 static void check_products(void)
 {
 	static const size_t factors[][2] = {
-		{ SIZE_MAX, 2 },
-		{ 2, SIZE_MAX },
-		{ SIZE_MAX, SIZE_MAX },
-		{ (size_t)1 << 32, (size_t)1 << 32 },
-		{ ((size_t)1 << 32) + 1, (size_t)1 << 32 },
-		{ SIZE_MAX / 16 + 1, 16 },
-		{ 24, SIZE_MAX / 24 + 1 },
-		{ (size_t)1 << 63, 2 },
-		{ 65537, SIZE_MAX / 65536 },
+		{SIZE_MAX, 2},
+		{2, SIZE_MAX},
+		{SIZE_MAX, SIZE_MAX},
+		{(size_t)1 << 32, (size_t)1 << 32},
+		{((size_t)1 << 32) + 1, (size_t)1 << 32},
+		{SIZE_MAX / 16 + 1, 16},
+		{24, SIZE_MAX / 24 + 1},
+		{(size_t)1 << 63, 2},
+		{65537, SIZE_MAX / 65536},
 	};
 
 	for (size_t i = 0; i < sizeof(factors) / sizeof(factors[0]); i++) {
@@ -71,7 +72,7 @@ static void check_products(void)
 		sign(p, 16, i);
 		CHECK_REFUSED(calloc(a, b));
 		CHECK_REFUSED(reallocarray(NULL, a, b));
-		CHECK_REFUSED(reallocarray(p, a, b));
+		CHECK_REFUSED(reallocarray(opaque(p), a, b));
 		CHECK(is_signed(p, 16, i));
 		free(p);
 	}
@@ -80,7 +81,8 @@ static void check_products(void)
 static void check_aligned(void)
 {
 	for (size_t align = 16; align <= GIB; align <<= 1) {
-		FOR_EACH_IMPOSSIBLE(size) {
+		FOR_EACH_IMPOSSIBLE(size)
+		{
 			void *p = &p, *before = p;
 
 			CHECK_REFUSED(aligned_alloc(align, size));

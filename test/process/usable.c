@@ -52,7 +52,7 @@ static void check_all_sizes(void)
 			CHECK(is_filled(neighbours[i], usable,
 					(unsigned char)(i + 1)));
 			/* to the usable size it grows without moving */
-			CHECK(realloc(neighbours[i], usable) ==
+			CHECK(opaque(realloc(opaque(neighbours[i]), usable)) ==
 			      neighbours[i]);
 			CHECK(malloc_usable_size(neighbours[i]) >= usable);
 			free(neighbours[i]);

@@ -298,8 +298,26 @@ Test(rseq, threads_come_and_go_and_end_unregistered)
  * swap
  */
 
+/* A row as two words; these tests change the first. */
+union cell {
+	uint64_t word;
+	struct qr_row row;
+};
+
+static int change(int32_t id, union cell *cell, uint64_t expect,
+		  uint64_t desired, void *dst, const void *src, size_t n)
+{
+	union cell from = {.row = {0, 0, 8, 9}}, to = from;
+
+	from.word = expect;
+	to.word = desired;
+	cell->row.ft = 8;
+	cell->row.fl = 9;
+	return qr_rseq_change(id, &cell->row, &from.row, &to.row, dst, src, n);
+}
+
 /* One that must not be MOVED by accident. */
-static int swap(int32_t id, uint64_t *word, uint64_t expect, uint64_t desired,
+static int swap(int32_t id, union cell *cell, uint64_t expect, uint64_t desired,
 		void *dst, const void *src, size_t n)
 {
 	int rc;
@@ -307,7 +325,7 @@ static int swap(int32_t id, uint64_t *word, uint64_t expect, uint64_t desired,
 	do {
 		if (id >= 0)
 			id = my_id();
-		rc = qr_rseq_swap(id, word, expect, desired, dst, src, n);
+		rc = change(id, cell, expect, desired, dst, src, n);
 	} while (rc == QR_RSEQ_MOVED && id >= 0);
 	return rc;
 }
@@ -318,10 +336,11 @@ Test(rseq, swap_copies_and_writes_the_word)
 
 	init_or_skip(QR_RSEQ_AUTO, true);
 	for (size_t n = 0; n <= 8; n++) {
-		uint64_t dst[8] = {0}, word = 100;
+		uint64_t dst[8] = {0};
+		union cell cell = {.word = 100};
 
-		cr_assert_eq(swap(0, &word, 100, 101, dst, src, n), 0);
-		cr_assert_eq(word, 101);
+		cr_assert_eq(swap(0, &cell, 100, 101, dst, src, n), 0);
+		cr_assert_eq(cell.word, 101);
 		for (size_t i = 0; i < 8; i++)
 			cr_assert_eq(dst[i], i < n ? src[i] : 0);
 	}
@@ -330,34 +349,49 @@ Test(rseq, swap_copies_and_writes_the_word)
 Test(rseq, swap_leaves_a_word_that_is_not_as_expected)
 {
 	uint64_t src = 1, dst = 2, word = UINT64_C(1) << 63 | 5;
+	union cell cell = {.word = word};
 
 	init_or_skip(QR_RSEQ_AUTO, true);
 	for (unsigned bit = 0; bit < 64; bit++)
-		cr_assert_eq(swap(0, &word, word ^ UINT64_C(1) << bit, 7, &dst,
+		cr_assert_eq(swap(0, &cell, word ^ UINT64_C(1) << bit, 7, &dst,
 				  &src, 1),
 			     QR_RSEQ_CHANGED);
-	cr_assert_eq(word, UINT64_C(1) << 63 | 5);
+	cr_assert_eq(cell.word, word);
 	cr_assert_eq(dst, 2);
 }
 
 Test(rseq, swap_does_nothing_for_an_id_that_is_not_ours)
 {
-	uint64_t src = 1, dst = 2, word = 5;
+	uint64_t src = 1, dst = 2;
+	union cell cell = {.word = 5};
 
 	init_or_skip(QR_RSEQ_AUTO, true);
-	cr_assert_eq(swap(-1, &word, 5, 7, &dst, &src, 1), QR_RSEQ_MOVED);
-	cr_assert_eq(qr_rseq_swap(1 << 30, &word, 5, 7, &dst, &src, 1),
+	cr_assert_eq(swap(-1, &cell, 5, 7, &dst, &src, 1), QR_RSEQ_MOVED);
+	cr_assert_eq(change(1 << 30, &cell, 5, 7, &dst, &src, 1),
 		     QR_RSEQ_MOVED);
-	cr_assert_eq(word, 5);
+	cr_assert_eq(cell.word, 5);
 	cr_assert_eq(dst, 2);
 }
 
 /*
  * Workers do something for a while, and do it again in the handler of a
- * signal that comes every 20 us: some sequences are interrupted by others on
- * the same data.  Luck decides which; rseq_abort.c leaves none out.
+ * signal that comes again and again: some sequences are interrupted by others
+ * on the same data.  Luck decides which; rseq_abort.c leaves none out.
  */
-enum { WORKERS = 4, ROUNDS = 100000, INTERRUPTS = 1000 };
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#define UNDER_TSAN __has_feature(thread_sanitizer)
+#else
+#define UNDER_TSAN 0
+#endif
+
+enum {
+	WORKERS = 4,
+	ROUNDS = UNDER_TSAN ? 10000 : 100000,
+	INTERRUPTS = UNDER_TSAN ? 100 : 1000,
+	PERIOD_US = UNDER_TSAN ? 1000 : 50, /* a signal costs it some 100 */
+};
 
 struct worker {
 	pthread_t thread;
@@ -389,7 +423,8 @@ static timer_t start_timer(void)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
 				 .sigev_signo = SIGUSR1};
-	struct itimerspec often = {{0, 20000}, {0, 20000}};
+	struct itimerspec often = {{0, PERIOD_US * 1000},
+				   {0, PERIOD_US * 1000}};
 	timer_t timer;
 
 	event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
@@ -435,7 +470,8 @@ static size_t work_interrupted(void (*step)(struct worker *w))
 enum { IDS = 8192 };
 
 static struct {
-	uint64_t word, copy;
+	union cell cell;
+	uint64_t copy;
 } QR_ALIGNED(64) counters[IDS];
 
 static void increment(struct worker *w)
@@ -447,9 +483,9 @@ static void increment(struct worker *w)
 		w->wrong = true;
 		return;
 	}
-	value = __atomic_load_n(&counters[id].word, __ATOMIC_RELAXED);
-	if (qr_rseq_swap(id, &counters[id].word, value, value + 1,
-			 &counters[id].copy, &value, 1) == 0)
+	value = __atomic_load_n(&counters[id].cell.word, __ATOMIC_RELAXED);
+	if (change(id, &counters[id].cell, value, value + 1, &counters[id].copy,
+		   &value, 1) == 0)
 		atomic_fetch_add(&w->steps, 1);
 }
 
@@ -461,9 +497,10 @@ static void count_in_mode(enum qr_rseq_mode mode)
 	init_or_skip(mode, true);
 	steps = work_interrupted(increment);
 	for (size_t i = 0; i < IDS; i++) {
-		sum += counters[i].word;
-		if (counters[i].word)
-			cr_assert_eq(counters[i].copy, counters[i].word - 1);
+		sum += counters[i].cell.word;
+		if (counters[i].cell.word)
+			cr_assert_eq(counters[i].copy,
+				     counters[i].cell.word - 1);
 	}
 	cr_assert_gt(steps, ROUNDS);
 	cr_assert_eq(sum, steps);
@@ -481,15 +518,15 @@ Test(rseq, swaps_by_cpu_lose_nothing)
 
 Test(rseq, the_child_of_a_fork_goes_on)
 {
-	uint64_t word = 1;
+	union cell cell = {.word = 1};
 	int status;
 	pid_t child;
 
 	init_or_skip(QR_RSEQ_AUTO, true);
 	child = fork();
 	if (child == 0)
-		_exit(my_id() < 0 || swap(0, &word, 1, 2, NULL, NULL, 0) ||
-		      word != 2);
+		_exit(my_id() < 0 || swap(0, &cell, 1, 2, NULL, NULL, 0) ||
+		      cell.word != 2);
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
@@ -498,11 +535,7 @@ Test(rseq, the_child_of_a_fork_goes_on)
  * pop and push
  */
 
-struct row {
-	uint16_t at, al, ft, fl;
-};
-
-enum { ROW = 3, SLOT = 64, NR_REGIONS = 512 };
+enum { ROW = 4, SLOT = 64, NR_REGIONS = 512 };
 
 static char *map_regions(void)
 {
@@ -532,15 +565,15 @@ static uint64_t *my_region(void)
 	return region_no((size_t)my_id());
 }
 
-static struct row row_of(const uint64_t *region)
+static struct qr_row row_of(const uint64_t *region)
 {
-	struct row row;
+	struct qr_row row;
 
 	memcpy(&row, &region[ROW], sizeof(row));
 	return row;
 }
 
-static void set_row(uint64_t *region, struct row row)
+static void set_row(uint64_t *region, struct qr_row row)
 {
 	memcpy(&region[ROW], &row, sizeof(row));
 }
@@ -550,11 +583,11 @@ static void *object_no(size_t n)
 	return (void *)(uintptr_t)(0x123456780000 + 16 * n);
 }
 
-#define ASSERT_ROW(region, ...) assert_row(region, (struct row){__VA_ARGS__})
+#define ASSERT_ROW(region, ...) assert_row(region, (struct qr_row){__VA_ARGS__})
 
-static void assert_row(const uint64_t *region, struct row expected)
+static void assert_row(const uint64_t *region, struct qr_row expected)
 {
-	struct row row = row_of(region);
+	struct qr_row row = row_of(region);
 
 	cr_assert_eq(row.at, expected.at);
 	cr_assert_eq(row.al, expected.al);
@@ -564,12 +597,12 @@ static void assert_row(const uint64_t *region, struct row expected)
 
 Test(rseq, a_row_of_zeros_and_a_stopped_row_miss)
 {
-	static const struct row rows[] = {
+	static const struct qr_row rows[] = {
 		{0, 0, 0, 0},
 		{SLOT, SLOT, SLOT, SLOT},
-		{SLOT + 5, 0xffff, SLOT, 0},
-		{0xffff, 0xffff, 0xffff, 0xffff},
-		{0x7fff, 0x8000, 0x8000, 0x7fff}, /* unsigned */
+		{SLOT + 5, UINT32_MAX, SLOT, 0},
+		{UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
+		{0x7fffffff, 0x80000000, 0x80000000, 0x7fffffff}, /* unsigned */
 	};
 	uint64_t *region;
 
@@ -579,7 +612,8 @@ Test(rseq, a_row_of_zeros_and_a_stopped_row_miss)
 		set_row(region, rows[i]);
 		cr_assert_null(qr_rseq_pop(ROW));
 		cr_assert_not(qr_rseq_push(ROW, object_no(1)));
-		cr_assert_eq(memcmp(&region[ROW], &rows[i], 8), 0);
+		cr_assert_eq(memcmp(&region[ROW], &rows[i], sizeof(rows[i])),
+			     0);
 	}
 }
 
@@ -591,10 +625,10 @@ Test(rseq, pop_takes_from_the_top_to_the_bottom)
 	region = my_region();
 	for (size_t i = 0; i < 10; i++)
 		region[SLOT + i] = (uintptr_t)object_no(i);
-	set_row(region, (struct row){SLOT + 10, SLOT, 7, 9});
+	set_row(region, (struct qr_row){SLOT + 10, SLOT, 7, 9});
 	for (size_t i = 10; i-- > 0;) {
 		cr_assert_eq(qr_rseq_pop(ROW), object_no(i));
-		ASSERT_ROW(region, (uint16_t)(SLOT + i), SLOT, 7, 9);
+		ASSERT_ROW(region, (uint32_t)(SLOT + i), SLOT, 7, 9);
 	}
 	cr_assert_null(qr_rseq_pop(ROW));
 	ASSERT_ROW(region, SLOT, SLOT, 7, 9);
@@ -606,17 +640,17 @@ Test(rseq, push_adds_at_the_top_up_to_the_limit)
 
 	init_or_skip(QR_RSEQ_AUTO, true);
 	region = my_region();
-	set_row(region, (struct row){9, 7, SLOT, SLOT + 10});
+	set_row(region, (struct qr_row){9, 7, SLOT, SLOT + 10});
 	for (size_t i = 0; i < 10; i++) {
 		cr_assert(qr_rseq_push(ROW, object_no(i)));
-		ASSERT_ROW(region, 9, 7, (uint16_t)(SLOT + i + 1), SLOT + 10);
+		ASSERT_ROW(region, 9, 7, (uint32_t)(SLOT + i + 1), SLOT + 10);
 		cr_assert_eq(region[SLOT + i], (uintptr_t)object_no(i));
 	}
 	cr_assert_not(qr_rseq_push(ROW, object_no(10)));
 	cr_assert_eq(region[SLOT + 10], 0);
 }
 
-/* The slots of a region are numbered by 16 bits, to its very end. */
+/* The slots of a region are numbered to its very end. */
 Test(rseq, the_last_slot_of_a_region_can_be_used)
 {
 	enum { LAST = QR_REGION_SIZE / 8 - 1 };
@@ -624,10 +658,10 @@ Test(rseq, the_last_slot_of_a_region_can_be_used)
 
 	init_or_skip(QR_RSEQ_AUTO, true);
 	region = my_region();
-	set_row(region, (struct row){0, 0, LAST, LAST + 1});
+	set_row(region, (struct qr_row){0, 0, LAST, LAST + 1});
 	cr_assert(qr_rseq_push(ROW, object_no(5)));
 	cr_assert_eq(region[LAST], (uintptr_t)object_no(5));
-	set_row(region, (struct row){LAST + 1, LAST, 0, 0});
+	set_row(region, (struct qr_row){LAST + 1, LAST, 0, 0});
 	cr_assert_eq(qr_rseq_pop(ROW), object_no(5));
 }
 
@@ -651,7 +685,7 @@ Test(rseq, a_thread_without_an_area_reads_zeros_before_the_regions)
 	map_regions();
 	for (size_t i = 0; i < NR_REGIONS; i++)
 		set_row(region_no(i),
-			(struct row){SLOT + 1, SLOT, SLOT, SLOT + 9});
+			(struct qr_row){SLOT + 1, SLOT, SLOT, SLOT + 9});
 	pthread_create(&thread, NULL, pop_unregistered, &ok);
 	pthread_join(thread, NULL);
 	cr_assert(ok);
@@ -687,19 +721,16 @@ static unsigned other_array(unsigned start)
 static void turn(struct worker *w)
 {
 	int32_t id = qr_rseq_id();
-	uint64_t *word = region_no((size_t)id) + ROW;
-	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED), new;
-	struct row row, next;
+	struct qr_row *at = (void *)(region_no((size_t)id) + ROW);
+	struct qr_row row = *at, next;
 
-	memcpy(&row, &old, sizeof(row));
 	if (row.at != row.al)
 		return;
 	next.at = row.ft;
-	next.al = (uint16_t)other_array(row.al);
+	next.al = (uint32_t)other_array(row.al);
 	next.ft = row.al;
-	next.fl = (uint16_t)(row.al + CAPACITY);
-	memcpy(&new, &next, sizeof(new));
-	if (qr_rseq_swap(id, word, old, new, NULL, NULL, 0) == 0)
+	next.fl = (uint32_t)(row.al + CAPACITY);
+	if (qr_rseq_change(id, at, &row, &next, NULL, NULL, 0) == 0)
 		atomic_fetch_add(&w->nr_turned, 1);
 }
 
@@ -732,7 +763,7 @@ static void find(uint64_t object)
 
 static void find_all_of(const uint64_t *region)
 {
-	struct row row = row_of(region);
+	struct qr_row row = row_of(region);
 
 	for (unsigned i = row.al; i < row.at; i++)
 		find(region[i]);
@@ -751,8 +782,8 @@ static void pop_and_push_in_mode(enum qr_rseq_mode mode)
 			region_no(i)[SLOT + j] =
 				(uintptr_t)object_no(i * CAPACITY + j);
 		set_row(region_no(i),
-			(struct row){SLOT + CAPACITY, SLOT, SLOT + CAPACITY,
-				     SLOT + 2 * CAPACITY});
+			(struct qr_row){SLOT + CAPACITY, SLOT, SLOT + CAPACITY,
+					SLOT + 2 * CAPACITY});
 	}
 	popped = work_interrupted(pop_and_push);
 	for (int i = 0; i < WORKERS; i++)

@@ -46,8 +46,8 @@ enum { SKIPPED = 77 };
 	} while (0)
 
 enum {
-	ROW = 3,
-	SLOT = 16, /* of the allocation array; the free one follows */
+	ROW = 4,
+	SLOT = 32, /* of the allocation array; the free one follows */
 	ARRAY = 8,
 	WORDS = 4, /* that swap copies at most */
 	MAX_STEPS = 100,
@@ -59,12 +59,8 @@ enum {
  * What an operation reads and writes
  */
 
-struct row {
-	uint16_t at, al, ft, fl;
-};
-
 struct state {
-	struct row row;
+	struct qr_row row;
 	uint64_t slots[2 * ARRAY];
 	uint64_t word;
 	uint64_t dst[WORDS];
@@ -82,7 +78,8 @@ struct request {
 struct shared {
 	uint64_t (*run)(void);
 	struct request request;
-	uint64_t word, dst[WORDS];
+	struct qr_row row;	/* that swap changes: word in two of its fields */
+	uint64_t dst[WORDS];
 	uint64_t result;
 };
 
@@ -153,13 +150,27 @@ static uint64_t twin_push(struct state *s)
 	return true;
 }
 
+/* A word as a row, spread over all of its fields. */
+static struct qr_row spread(uint64_t word)
+{
+	return (struct qr_row){(uint32_t)word & 1, (uint32_t)word & ~1u,
+			       (uint32_t)(word >> 32) & 255,
+			       (uint32_t)(word >> 32) & ~255u};
+}
+
+static uint64_t gather(struct qr_row row)
+{
+	return (row.at | row.al) | (uint64_t)(row.ft | row.fl) << 32;
+}
+
 static QR_NOINLINE int swap_once(void)
 {
 	const struct request *r = &shared->request;
 	int32_t id = qr_rseq_id() ^ (r->other_id ? 1 << 20 : 0);
+	struct qr_row expect = spread(r->expect), desired = spread(r->desired);
 
-	return qr_rseq_swap(id, &shared->word, r->expect, r->desired,
-			    shared->dst, r->src, r->n);
+	return qr_rseq_change(id, &shared->row, &expect, &desired, shared->dst,
+			      r->src, r->n);
 }
 
 /* An aborted swap says MOVED; whoever called it tries again. */
@@ -202,7 +213,7 @@ static void another_pushes(struct state *s)
 
 static void another_stops_the_row(struct state *s)
 {
-	s->row.al = 0xffff;
+	s->row.al = UINT32_MAX;
 	s->row.fl = 0;
 }
 
@@ -345,7 +356,7 @@ static void write_state(int32_t id, const struct state *s)
 {
 	memcpy(&region(id)[ROW], &s->row, sizeof(s->row));
 	memcpy(&region(id)[SLOT], s->slots, sizeof(s->slots));
-	shared->word = s->word;
+	shared->row = spread(s->word);
 	memcpy(shared->dst, s->dst, sizeof(s->dst));
 }
 
@@ -354,7 +365,7 @@ static void read_state(int32_t id, struct state *ret_s)
 	memset(ret_s, 0, sizeof(*ret_s));
 	memcpy(&ret_s->row, &region(id)[ROW], sizeof(ret_s->row));
 	memcpy(ret_s->slots, &region(id)[SLOT], sizeof(ret_s->slots));
-	ret_s->word = shared->word;
+	ret_s->word = gather(shared->row);
 	memcpy(ret_s->dst, shared->dst, sizeof(ret_s->dst));
 }
 
