@@ -47,7 +47,7 @@ static struct {
 	char *regions; /* of id 0; NULL: none */
 	unsigned nr_ids;
 	_Atomic unsigned nr_locked; /* ids given to threads, mode OFF */
-	unsigned next_slot;	    /* full-sized arrays given out */
+	size_t next_slot; /* of the general caches' full-sized arrays */
 	struct qr_lock drain_lock;
 	_Atomic uint8_t ready[MAX_IDS]; /* region is writable */
 } pcpu = {.drain_lock = QR_LOCK_INIT(QR_RANK_DRAIN)};
@@ -69,36 +69,38 @@ int qr_pcpu_init(unsigned nr_ids, unsigned nr_cpus)
 	for (unsigned i = 0; i < MAX_LOCKED_IDS; i++)
 		qr_lock_init(&region_locks[i].lock, QR_RANK_CPU);
 	size = (size_t)(nr_ids + 2) << QR_REGION_SHIFT;
-	regions = qr_map_reserve(size, qr_page_size());
+	regions = qr_map_reserve_readable(size);
 	if (!regions)
 		return -ENOMEM;
-	if (qr_map_commit_readonly(regions, size)) {
-		qr_map_unmap(regions, size);
-		return -ENOMEM;
-	}
 	pcpu.regions = regions + 2 * QR_REGION_SIZE;
 	pcpu.nr_ids = nr_ids;
 	qr_rseq.regions = pcpu.regions;
 	return 0;
 }
 
+/* Slots for each of the two arrays of a cache that a program made. */
+static size_t made_share(void)
+{
+	size_t left = NR_SLOTS - FIRST_FULL - pcpu.next_slot;
+
+	return left / 2 / (QR_NR_ROWS - 2 - QR_NR_CLASSES);
+}
+
 void qr_pcpu_layout(struct qr_cache *cache)
 {
 	size_t n = qr_clamp(ARRAY_BYTES / cache->size, 4, QR_MAX_BATCH);
 	unsigned i = cache->number / 2u; /* from 1 */
+	size_t slot = FIRST_FULL + pcpu.next_slot;
 
-	/* what a program makes shares what is left */
-	if (i > QR_NR_CLASSES)
-		n = qr_min(n, (NR_SLOTS - FIRST_FULL - pcpu.next_slot) / 2 /
-				      (QR_NR_ROWS - 2 - QR_NR_CLASSES));
+	if (i > QR_NR_CLASSES) {
+		n = qr_min(n, made_share());
+		slot += 2 * made_share() * (i - QR_NR_CLASSES - 1);
+	}
 	n = (size_t)1 << qr_fls(n);
-	cache->max_capacity = (uint16_t)(n - 1);
-	cache->first_slot = (uint16_t)(FIRST_FULL + pcpu.next_slot);
 	if (i <= QR_NR_CLASSES)
 		pcpu.next_slot += 2 * n;
-	else
-		cache->first_slot = (uint16_t)(cache->first_slot +
-					       2 * n * (i - QR_NR_CLASSES - 1));
+	cache->max_capacity = (uint16_t)(n - 1);
+	cache->first_slot = (uint16_t)slot;
 }
 
 /* Rows */

@@ -30,6 +30,7 @@ void qr_slab_layout(struct qr_cache *cache)
 		size_t bytes = (size_t)QR_FRAME_SIZE << order;
 
 		n = bytes / size;
+		/* what is never touched costs addresses only */
 		if (n >= wish && (bytes - n * size) * 8 <= bytes)
 			break;
 	}

@@ -45,6 +45,11 @@ static void *map(void *addr, size_t size, int prot, int flags, int *ret_error)
 	return p;
 }
 
+void *qr_map_reserve_readable(size_t size)
+{
+	return map(NULL, size, PROT_READ, MAP_NORESERVE, NULL);
+}
+
 static int protect(void *addr, size_t size, int prot)
 {
 	int saved = errno;

@@ -21,6 +21,9 @@ size_t qr_page_size(void);
 /* Reserve @size bytes aligned to @align (a power of two); NULL: none left. */
 void *qr_map_reserve(size_t size, size_t align);
 
+/* The same, but all of it reads as zeros. */
+void *qr_map_reserve_readable(size_t size);
+
 /* Reserve @size bytes at exactly @addr, where nothing may be mapped. */
 int qr_map_reserve_at(void *addr, size_t size);
 

@@ -74,7 +74,10 @@ bool qr_rseq_register_thread(void)
 		ended = true;
 		return false;
 	}
-	pthread_setspecific(key, &own);
+	if (pthread_setspecific(key, &own)) { /* it would stay registered */
+		unregister_thread(&own);
+		return false;
+	}
 	return true;
 }
 
@@ -82,11 +85,11 @@ static bool own_area_works(void)
 {
 	if (rseq_call(&own, 0))
 		return false;
-	if (pthread_key_create(&key, unregister_thread)) {
+	if (pthread_key_create(&key, unregister_thread) ||
+	    pthread_setspecific(key, &own)) {
 		unregister_thread(&own);
 		return false;
 	}
-	pthread_setspecific(key, &own);
 	return true;
 }
 
@@ -107,11 +110,21 @@ static ptrdiff_t find_area(void)
 	return (char *)&own - tp;
 }
 
+/* getauxval, which sets errno where the kernel is too old to tell. */
+static unsigned long told_by_kernel(unsigned long what)
+{
+	int saved = errno;
+	unsigned long value = getauxval(what);
+
+	errno = saved;
+	return value;
+}
+
 /* See qr_rseq_change. */
 static bool rows_are_stored_at_once(void)
 {
 #if defined(__aarch64__)
-	return getauxval(AT_HWCAP) & HWCAP_USCAT;
+	return told_by_kernel(AT_HWCAP) & HWCAP_USCAT;
 #else
 	return true;
 #endif
@@ -119,7 +132,7 @@ static bool rows_are_stored_at_once(void)
 
 void qr_rseq_init(enum qr_rseq_mode wish, bool one_node)
 {
-	bool have_cid = getauxval(AT_RSEQ_FEATURE_SIZE) >= MM_CID + 4;
+	bool have_cid = told_by_kernel(AT_RSEQ_FEATURE_SIZE) >= MM_CID + 4;
 	ptrdiff_t area;
 
 	if (wish == QR_RSEQ_OFF || !rows_are_stored_at_once() ||

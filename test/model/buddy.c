@@ -280,13 +280,12 @@ Test(buddy, pages_are_as_an_array_of_owners_has_them)
 	twin.zone = arena_init(SPAN_MIB * MIB);
 	qr_zone_set_watermarks(twin.zone, 1500);
 	for (unsigned i = 0; i < STEPS; i++) {
-		/* now fill it, now empty it */
-		size_t tide = i / 5000 % 2 ? 0 : MAX_OWNERS / 2;
+		struct owner *owner = &twin.owners[i % MAX_OWNERS];
+		bool ebb = i / 5000 % 2 == 0;
 
 		step();
-		if (tide && twin.owners[i % MAX_OWNERS].page &&
-		    i % MAX_OWNERS > tide)
-			release(&twin.owners[i % MAX_OWNERS]);
+		if (ebb && owner->page && i % 2)
+			release(owner);
 		check(i);
 	}
 	fprintf(stderr,

@@ -1,0 +1,153 @@
+#include "slab.h"
+
+#include <pthread.h>
+
+enum { THREADS = 4, OBJECTS = 500, ROUNDS = 2000 };
+
+Test(pcpu, what_is_freed_comes_back)
+{
+	struct qr_cache *cache;
+	void *object, *again = NULL;
+
+	slab_init();
+	cache = cache_of(64);
+	object = qr_pcpu_alloc(cache);
+	qr_pcpu_free(cache, object);
+	for (int i = 0; i < 1000 && again != object; i++)
+		again = qr_pcpu_alloc(cache);
+	cr_assert_eq(again, object);
+}
+
+Test(pcpu, counts_are_exact_and_a_drain_leaves_nothing_behind)
+{
+	static void *objects[OBJECTS];
+	struct qr_pcpu_counts counts;
+	struct qr_cache *cache;
+
+	slab_init();
+	cache = cache_of(200);
+	for (int i = 0; i < OBJECTS; i++)
+		objects[i] = qr_pcpu_alloc(cache);
+	cr_assert_eq(qr_cache_live(cache), OBJECTS);
+	for (int i = 0; i < OBJECTS; i++) {
+		qr_pcpu_free(cache, objects[i]);
+		cr_assert_eq(qr_cache_live(cache), OBJECTS - 1 - i);
+	}
+	qr_pcpu_drain(cache);
+	qr_pcpu_count(cache, &counts);
+	cr_assert_eq(counts.in_arrays + counts.in_barns, 0);
+	cr_assert_eq(qr_cache_node(cache, 0)->nr_inuse, 0);
+	cr_assert_null(qr_slab_check(cache, 0));
+}
+
+Test(pcpu, bulk_gives_distinct_objects)
+{
+	static void *objects[OBJECTS];
+	struct qr_cache *cache;
+	bool twice;
+
+	slab_init();
+	cache = cache_of(32);
+	cr_assert_eq(qr_pcpu_alloc_bulk(cache, objects, OBJECTS), OBJECTS);
+	for (int i = 0; i < OBJECTS; i++)
+		memset(objects[i], i, 32);
+	for (int i = 0; i < OBJECTS; i++) {
+		unsigned char *bytes = objects[i];
+
+		cr_assert(bytes[0] == (unsigned char)i &&
+			  bytes[31] == (unsigned char)i);
+	}
+	cr_assert_null(qr_slab_find_offender(cache, objects, 100, &twice));
+	qr_pcpu_free_bulk(cache, objects, OBJECTS);
+	cr_assert_eq(qr_cache_live(cache), 0);
+}
+
+/*
+ * Threads pass objects round: each frees what its neighbour allocated.  An
+ * object that two have at once would show in its owner's mark.
+ */
+struct mailbox {
+	pthread_mutex_t lock;
+	void *objects[OBJECTS];
+	int n;
+};
+
+static struct mailbox mailboxes[THREADS];
+static struct qr_cache *shared;
+static _Atomic bool stop_draining;
+static _Atomic unsigned wrong;
+
+static void post(struct mailbox *box, void *object)
+{
+	pthread_mutex_lock(&box->lock);
+	if (box->n < OBJECTS) {
+		box->objects[box->n++] = object;
+		object = NULL;
+	}
+	pthread_mutex_unlock(&box->lock);
+	if (object) {
+		*(void **)object = NULL;
+		qr_pcpu_free(shared, object);
+	}
+}
+
+static void empty(struct mailbox *box)
+{
+	pthread_mutex_lock(&box->lock);
+	while (box->n) {
+		void **object = box->objects[--box->n];
+
+		if (*object != object)
+			wrong++;
+		*object = NULL;
+		qr_pcpu_free(shared, object);
+	}
+	pthread_mutex_unlock(&box->lock);
+}
+
+static void *pass_round(void *arg)
+{
+	size_t me = (size_t)arg;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < 20; i++) {
+			void **object = qr_pcpu_alloc(shared);
+
+			*object = object;
+			post(&mailboxes[(me + 1) % THREADS], object);
+		}
+		empty(&mailboxes[me]);
+	}
+	return NULL;
+}
+
+static void *drain_meanwhile(void *arg)
+{
+	while (!stop_draining)
+		qr_pcpu_drain(shared);
+	return arg;
+}
+
+Test(pcpu, objects_that_go_round_between_threads_while_others_drain)
+{
+	pthread_t threads[THREADS], drainer;
+
+	slab_init();
+	shared = cache_of(80);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_mutex_init(&mailboxes[i].lock, NULL);
+	pthread_create(&drainer, NULL, drain_meanwhile, NULL);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, pass_round, (void *)i);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	stop_draining = true;
+	pthread_join(drainer, NULL);
+	for (size_t i = 0; i < THREADS; i++)
+		empty(&mailboxes[i]);
+	cr_assert_eq(wrong, 0);
+	cr_assert_eq(qr_cache_live(shared), 0);
+	qr_pcpu_drain(shared);
+	cr_assert_eq(qr_cache_node(shared, 0)->nr_inuse, 0);
+	cr_assert_null(qr_slab_check(shared, 0));
+}
