@@ -295,81 +295,79 @@ Test(rseq, threads_come_and_go_and_end_unregistered)
 }
 
 /*
- * swap
+ * change
  */
 
-/* A row as two words; these tests change the first. */
-union cell {
-	uint64_t word;
-	struct qr_row row;
-};
-
-static int change(int32_t id, union cell *cell, uint64_t expect,
-		  uint64_t desired, void *dst, const void *src, size_t n)
-{
-	union cell from = {.row = {0, 0, 8, 9}}, to = from;
-
-	from.word = expect;
-	to.word = desired;
-	cell->row.ft = 8;
-	cell->row.fl = 9;
-	return qr_rseq_change(id, &cell->row, &from.row, &to.row, dst, src, n);
-}
-
 /* One that must not be MOVED by accident. */
-static int swap(int32_t id, union cell *cell, uint64_t expect, uint64_t desired,
-		void *dst, const void *src, size_t n)
+static int change(struct qr_row *row, const struct qr_row *expect,
+		  const struct qr_row *desired, void *dst, const void *src,
+		  size_t n)
 {
 	int rc;
 
 	do {
-		if (id >= 0)
-			id = my_id();
-		rc = change(id, cell, expect, desired, dst, src, n);
-	} while (rc == QR_RSEQ_MOVED && id >= 0);
+		rc = qr_rseq_change(my_id(), row, expect, desired, dst, src, n);
+	} while (rc == QR_RSEQ_MOVED);
 	return rc;
 }
 
-Test(rseq, swap_copies_and_writes_the_word)
+static bool same_row(const struct qr_row *a, const struct qr_row *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static const struct qr_row old_row = {1, UINT32_MAX, 0, 4};
+static const struct qr_row new_row = {5, 6, 1u << 31, 8};
+
+Test(rseq, change_copies_and_writes_the_row)
 {
 	uint64_t src[8] = {1, 2, 3, 4, 5, 6, 7, 8};
 
 	init_or_skip(QR_RSEQ_AUTO, true);
 	for (size_t n = 0; n <= 8; n++) {
 		uint64_t dst[8] = {0};
-		union cell cell = {.word = 100};
+		struct qr_row row = old_row;
 
-		cr_assert_eq(swap(0, &cell, 100, 101, dst, src, n), 0);
-		cr_assert_eq(cell.word, 101);
+		cr_assert_eq(change(&row, &old_row, &new_row, dst, src, n), 0);
+		cr_assert(same_row(&row, &new_row));
 		for (size_t i = 0; i < 8; i++)
 			cr_assert_eq(dst[i], i < n ? src[i] : 0);
 	}
 }
 
-Test(rseq, swap_leaves_a_word_that_is_not_as_expected)
+Test(rseq, change_leaves_a_row_of_which_one_bit_is_not_as_expected)
 {
-	uint64_t src = 1, dst = 2, word = UINT64_C(1) << 63 | 5;
-	union cell cell = {.word = word};
+	uint64_t src = 1, dst = 2;
+	struct qr_row row = old_row;
 
 	init_or_skip(QR_RSEQ_AUTO, true);
-	for (unsigned bit = 0; bit < 64; bit++)
-		cr_assert_eq(swap(0, &cell, word ^ UINT64_C(1) << bit, 7, &dst,
-				  &src, 1),
-			     QR_RSEQ_CHANGED);
-	cr_assert_eq(cell.word, word);
+	for (unsigned bit = 0; bit < 128; bit++) {
+		struct qr_row expect = old_row;
+		uint32_t fields[4];
+
+		memcpy(fields, &expect, sizeof(fields));
+		fields[bit / 32] ^= UINT32_C(1) << (bit % 32);
+		memcpy(&expect, fields, sizeof(fields));
+		cr_assert_eq(change(&row, &expect, &new_row, &dst, &src, 1),
+			     QR_RSEQ_CHANGED, "bit %u", bit);
+		cr_assert(same_row(&row, &old_row));
+	}
 	cr_assert_eq(dst, 2);
 }
 
-Test(rseq, swap_does_nothing_for_an_id_that_is_not_ours)
+Test(rseq, change_does_nothing_for_an_id_that_is_not_ours)
 {
 	uint64_t src = 1, dst = 2;
-	union cell cell = {.word = 5};
+	struct qr_row row = old_row;
 
 	init_or_skip(QR_RSEQ_AUTO, true);
-	cr_assert_eq(swap(-1, &cell, 5, 7, &dst, &src, 1), QR_RSEQ_MOVED);
-	cr_assert_eq(change(1 << 30, &cell, 5, 7, &dst, &src, 1),
+	cr_assert_eq(
+		qr_rseq_change(-1, &row, &old_row, &new_row, &dst, &src, 1),
+		QR_RSEQ_MOVED);
+	cr_assert_eq(qr_rseq_change(1 << 30, &row, &old_row, &new_row, &dst,
+				    &src, 1),
 		     QR_RSEQ_MOVED);
-	cr_assert_eq(cell.word, 5);
+	cr_assert(same_row(&row, &old_row));
 	cr_assert_eq(dst, 2);
 }
 
@@ -466,67 +464,81 @@ static size_t work_interrupted(void (*step)(struct worker *w))
 	return sum;
 }
 
-/* A counter per id, and beside it a copy that swap makes before it commits. */
+/*
+ * A counter per id, in every field of a row, and beside it a copy that change
+ * makes before it commits.
+ */
 enum { IDS = 8192 };
 
 static struct {
-	union cell cell;
+	struct qr_row row;
 	uint64_t copy;
 } QR_ALIGNED(64) counters[IDS];
+
+static struct qr_row counting(uint32_t n)
+{
+	return (struct qr_row){n, 3 * n, 5 * n, 7 * n};
+}
 
 static void increment(struct worker *w)
 {
 	int32_t id = qr_rseq_id();
-	uint64_t value;
+	struct qr_row now, next;
+	uint64_t copy;
 
 	if (id < 0 || id >= IDS) {
 		w->wrong = true;
 		return;
 	}
-	value = __atomic_load_n(&counters[id].cell.word, __ATOMIC_RELAXED);
-	if (change(id, &counters[id].cell, value, value + 1, &counters[id].copy,
-		   &value, 1) == 0)
+	copy = __atomic_load_n(&counters[id].row.at, __ATOMIC_RELAXED);
+	now = counting((uint32_t)copy);
+	next = counting((uint32_t)copy + 1);
+	if (qr_rseq_change(id, &counters[id].row, &now, &next,
+			   &counters[id].copy, &copy, 1) == 0)
 		atomic_fetch_add(&w->steps, 1);
 }
 
 static void count_in_mode(enum qr_rseq_mode mode)
 {
-	size_t steps;
-	uint64_t sum = 0;
+	size_t steps, sum = 0;
 
 	init_or_skip(mode, true);
 	steps = work_interrupted(increment);
 	for (size_t i = 0; i < IDS; i++) {
-		sum += counters[i].cell.word;
-		if (counters[i].cell.word)
-			cr_assert_eq(counters[i].copy,
-				     counters[i].cell.word - 1);
+		uint32_t n = counters[i].row.at;
+		struct qr_row row = counting(n);
+
+		cr_assert(same_row(&counters[i].row, &row));
+		/* n, if the last that was tried was aborted */
+		cr_assert(counters[i].copy + 1 == n || counters[i].copy == n);
+		sum += n;
 	}
 	cr_assert_gt(steps, ROUNDS);
 	cr_assert_eq(sum, steps);
 }
 
-Test(rseq, swaps_by_concurrency_id_lose_nothing)
+Test(rseq, changes_by_concurrency_id_lose_nothing)
 {
 	count_in_mode(QR_RSEQ_CID);
 }
 
-Test(rseq, swaps_by_cpu_lose_nothing)
+Test(rseq, changes_by_cpu_lose_nothing)
 {
 	count_in_mode(QR_RSEQ_CPU);
 }
 
 Test(rseq, the_child_of_a_fork_goes_on)
 {
-	union cell cell = {.word = 1};
+	struct qr_row row = old_row;
 	int status;
 	pid_t child;
 
 	init_or_skip(QR_RSEQ_AUTO, true);
 	child = fork();
 	if (child == 0)
-		_exit(my_id() < 0 || swap(0, &cell, 1, 2, NULL, NULL, 0) ||
-		      cell.word != 2);
+		_exit(my_id() < 0 ||
+		      change(&row, &old_row, &new_row, NULL, NULL, 0) ||
+		      !same_row(&row, &new_row));
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }

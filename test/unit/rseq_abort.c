@@ -49,7 +49,7 @@ enum {
 	ROW = 4,
 	SLOT = 32, /* of the allocation array; the free one follows */
 	ARRAY = 8,
-	WORDS = 4, /* that swap copies at most */
+	WORDS = 4, /* that change copies at most */
 	MAX_STEPS = 100,
 	MAX_PRELUDE = 10000,
 	TRIES = 1000,
@@ -62,13 +62,12 @@ enum {
 struct state {
 	struct qr_row row;
 	uint64_t slots[2 * ARRAY];
-	uint64_t word;
 	uint64_t dst[WORDS];
 };
 
-/* What swap is asked for. */
+/* What change is asked for; push pushes src[0]. */
 struct request {
-	uint64_t expect, desired;
+	struct qr_row expect, desired;
 	uint64_t src[WORDS];
 	size_t n;
 	bool other_id;
@@ -78,7 +77,6 @@ struct request {
 struct shared {
 	uint64_t (*run)(void);
 	struct request request;
-	struct qr_row row;	/* that swap changes: word in two of its fields */
 	uint64_t dst[WORDS];
 	uint64_t result;
 };
@@ -150,49 +148,47 @@ static uint64_t twin_push(struct state *s)
 	return true;
 }
 
-/* A word as a row, spread over all of its fields. */
-static struct qr_row spread(uint64_t word)
+static uint64_t *region(int32_t id)
 {
-	return (struct qr_row){(uint32_t)word & 1, (uint32_t)word & ~1u,
-			       (uint32_t)(word >> 32) & 255,
-			       (uint32_t)(word >> 32) & ~255u};
+	return (uint64_t *)(void *)(qr_rseq.regions +
+				    (ptrdiff_t)id * QR_REGION_SIZE);
 }
 
-static uint64_t gather(struct qr_row row)
+static bool same_row(const struct qr_row *a, const struct qr_row *b)
 {
-	return (row.at | row.al) | (uint64_t)(row.ft | row.fl) << 32;
+	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static QR_NOINLINE int swap_once(void)
+static QR_NOINLINE int change_once(void)
 {
 	const struct request *r = &shared->request;
-	int32_t id = qr_rseq_id() ^ (r->other_id ? 1 << 20 : 0);
-	struct qr_row expect = spread(r->expect), desired = spread(r->desired);
+	int32_t id = qr_rseq_id();
+	struct qr_row *row = (struct qr_row *)(void *)&region(id)[ROW];
 
-	return qr_rseq_change(id, &shared->row, &expect, &desired, shared->dst,
-			      r->src, r->n);
+	return qr_rseq_change(id ^ (r->other_id ? 1 << 20 : 0), row, &r->expect,
+			      &r->desired, shared->dst, r->src, r->n);
 }
 
-/* An aborted swap says MOVED; whoever called it tries again. */
-static uint64_t run_swap(void)
+/* An aborted change says MOVED; whoever called it tries again. */
+static uint64_t run_change(void)
 {
-	int rc = swap_once();
+	int rc = change_once();
 
 	if (rc == QR_RSEQ_MOVED)
-		rc = swap_once();
+		rc = change_once();
 	return (uint64_t)rc;
 }
 
-static uint64_t twin_swap(struct state *s)
+static uint64_t twin_change(struct state *s)
 {
 	const struct request *r = &shared->request;
 
 	if (r->other_id)
 		return (uint64_t)QR_RSEQ_MOVED;
-	if (s->word != r->expect)
+	if (!same_row(&s->row, &r->expect))
 		return QR_RSEQ_CHANGED;
 	memcpy(s->dst, r->src, r->n * sizeof(r->src[0]));
-	s->word = r->desired;
+	s->row = r->desired;
 	return 0;
 }
 
@@ -217,24 +213,23 @@ static void another_stops_the_row(struct state *s)
 	s->row.fl = 0;
 }
 
-static void another_changes_the_word(struct state *s)
-{
-	s->word ^= UINT64_C(1) << 40;
-}
-
 /* Three to allocate, two freed, room for two more. */
-#define IN_USE                                                               \
-	.before = {                                                          \
-		.row = {SLOT + 3, SLOT, SLOT + ARRAY + 2, SLOT + ARRAY + 4}, \
-		.slots = {0x10, 0x20, 0x30, [ARRAY] = 0x40, 0x50},           \
+enum { AT = SLOT + 3, AL = SLOT, FT = SLOT + ARRAY + 2, FL = FT + 2 };
+
+#define IN_USE                                                     \
+	.before = {                                                \
+		.row = {AT, AL, FT, FL},                           \
+		.slots = {0x10, 0x20, 0x30, [ARRAY] = 0x40, 0x50}, \
 	}
 #define EMPTY .before = {.row = {SLOT, SLOT, SLOT, SLOT}}
 #define POP .run = run_pop, .twin = twin_pop
 #define PUSH .run = run_push, .twin = twin_push, .request = {.src = {0x60}}
-#define SWAP(word_, ...)                                                 \
-	.run = run_swap, .twin = twin_swap, .before = {.word = (word_)}, \
-	.request = {                                                     \
-		.expect = 5, .desired = 6, .src = {1, 2, 3, 4}, __VA_ARGS__}
+#define EXPECT(...) .expect = {__VA_ARGS__}
+#define CHANGE(...)                                               \
+	IN_USE, .run = run_change, .twin = twin_change,           \
+		.request = {.desired = {FT, SLOT + ARRAY, AL, 3}, \
+			    .src = {0xa, 0xb, 0xc, 0xd},          \
+			    __VA_ARGS__}
 
 static const struct scenario scenarios[] = {
 	{.name = "pop", POP, IN_USE},
@@ -263,14 +258,24 @@ static const struct scenario scenarios[] = {
 	 IN_USE,
 	 .meanwhile = another_stops_the_row},
 	{.name = "push without room", PUSH, EMPTY},
-	{.name = "swap", SWAP(5, .n = 0)},
-	{.name = "swap of 1", SWAP(5, .n = 1)},
-	{.name = "swap of 4", SWAP(5, .n = 4)},
-	{.name = "swap of 4, another changes the word",
-	 SWAP(5, .n = 4),
-	 .meanwhile = another_changes_the_word},
-	{.name = "swap of another word", SWAP(4, .n = 4)},
-	{.name = "swap on another CPU", SWAP(5, .n = 4, .other_id = true)},
+	{.name = "change", CHANGE(EXPECT(AT, AL, FT, FL))},
+	{.name = "change, copy 1", CHANGE(EXPECT(AT, AL, FT, FL), .n = 1)},
+	{.name = "change, copy 4", CHANGE(EXPECT(AT, AL, FT, FL), .n = 4)},
+	{.name = "change, another pops",
+	 CHANGE(EXPECT(AT, AL, FT, FL), .n = 4),
+	 .meanwhile = another_pops},
+	{.name = "change, another pushes",
+	 CHANGE(EXPECT(AT, AL, FT, FL), .n = 4),
+	 .meanwhile = another_pushes},
+	{.name = "change, the row is stopped",
+	 CHANGE(EXPECT(AT, AL, FT, FL), .n = 4),
+	 .meanwhile = another_stops_the_row},
+	{.name = "change with another at", CHANGE(EXPECT(1, AL, FT, FL))},
+	{.name = "change with another al", CHANGE(EXPECT(AT, 1, FT, FL))},
+	{.name = "change with another ft", CHANGE(EXPECT(AT, AL, 1, FL))},
+	{.name = "change with another fl", CHANGE(EXPECT(AT, AL, FT, 1))},
+	{.name = "change on another CPU",
+	 CHANGE(EXPECT(AT, AL, FT, FL), .other_id = true)},
 };
 
 /*
@@ -346,17 +351,10 @@ static int resume(int request)
 	return WSTOPSIG(status);
 }
 
-static uint64_t *region(int32_t id)
-{
-	return (uint64_t *)(void *)(qr_rseq.regions +
-				    (ptrdiff_t)id * QR_REGION_SIZE);
-}
-
 static void write_state(int32_t id, const struct state *s)
 {
 	memcpy(&region(id)[ROW], &s->row, sizeof(s->row));
 	memcpy(&region(id)[SLOT], s->slots, sizeof(s->slots));
-	shared->row = spread(s->word);
 	memcpy(shared->dst, s->dst, sizeof(s->dst));
 }
 
@@ -365,7 +363,6 @@ static void read_state(int32_t id, struct state *ret_s)
 	memset(ret_s, 0, sizeof(*ret_s));
 	memcpy(&ret_s->row, &region(id)[ROW], sizeof(ret_s->row));
 	memcpy(ret_s->slots, &region(id)[SLOT], sizeof(ret_s->slots));
-	ret_s->word = gather(shared->row);
 	memcpy(ret_s->dst, shared->dst, sizeof(ret_s->dst));
 }
 
@@ -375,9 +372,7 @@ static void check_unchanged(int32_t id, const struct state *before)
 	struct state s;
 
 	read_state(id, &s);
-	CHECK(s.word == before->word, "the word changed");
-	CHECK(memcmp(&s.row, &before->row, sizeof(s.row)) == 0,
-	      "the row changed");
+	CHECK(same_row(&s.row, &before->row), "the row changed");
 	for (unsigned i = 0; i < 2 * ARRAY; i++)
 		CHECK(s.slots[i] == before->slots[i] ||
 			      SLOT + i == before->row.ft,
@@ -392,11 +387,9 @@ static uint64_t check_committed(int32_t id, const struct scenario *scenario,
 	uint64_t result = scenario->twin(&want);
 
 	read_state(id, &got);
-	CHECK(memcmp(&got.row, &want.row, sizeof(got.row)) == 0, "another row");
-	CHECK(got.word == want.word, "another word");
+	CHECK(same_row(&got.row, &want.row), "another row");
 	for (unsigned i = 0; i < 2 * ARRAY; i++)
-		CHECK(got.slots[i] == want.slots[i] ||
-			      (SLOT + i >= want.row.ft && i >= ARRAY),
+		CHECK(got.slots[i] == want.slots[i] || SLOT + i == want.row.ft,
 		      "another slot");
 	if (result == 0)
 		CHECK(memcmp(got.dst, want.dst, sizeof(got.dst)) == 0,
