@@ -10,13 +10,14 @@
  * each phase lasts 5 s at least, so that what works by the clock has its time.
  * Live bytes are those that were asked for.
  */
-#define _DEFAULT_SOURCE
 #include "bench.h"
 
-#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <unistd.h>
+
+/* Not in every C library. */
+int malloc_trim(size_t pad) __attribute__((weak));
 
 #define PHASES 5
 #define SLICES_MAX 50
@@ -172,7 +173,8 @@ static void ask(const char *name, struct population *p, size_t survivors)
 	bench_detail(name, "left_after_free",
 		     ((double)bench_anonymous() - (double)before) / BENCH_MIB,
 		     "MiB", "less");
-	malloc_trim(0);
+	if (malloc_trim)
+		malloc_trim(0);
 	bench_detail(name, "left_after_trim",
 		     ((double)bench_anonymous() - (double)before) / BENCH_MIB,
 		     "MiB", "less");

@@ -54,10 +54,12 @@ static void draw_recorded(struct script *s, size_t i, uint64_t *seed,
 
 	while (at >= p->rows[row].weight)
 		at -= p->rows[row++].weight;
-	uint32_t life = 1u << p->rows[row].log2_lifetime;
+	/* Row 0 of lifetimes is 0 or 1. */
+	uint32_t log2 = p->rows[row].log2_lifetime;
+	uint32_t life = log2 ? 1u << log2 : 0;
 
 	s->size[i] = p->rows[row].size;
-	life += bench_below(seed, life);
+	life += bench_below(seed, log2 ? life : 2);
 	s->lifetime[i] = life < STEPS - 1 ? life : STEPS - 1;
 }
 

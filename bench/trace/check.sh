@@ -71,7 +71,7 @@ for options in '' '--free-order --touch all' '--repeat 3 --touch none' \
 	# shellcheck disable=SC2086
 	"$replayer" $options "$dir/a" >"$dir/out" ||
 		fail "replay $options: status $?"
-	grep -q '"metric":"cpu_ns_per_call"' "$dir/out" ||
+	grep -q '"metric":"first_cpu_ns_per_call"' "$dir/out" ||
 		fail "replay $options: no result"
 done
 

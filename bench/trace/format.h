@@ -102,11 +102,16 @@ enum format_kind {
  */
 struct format_event {
 	enum format_kind kind;
-	uint32_t thread;
-	uint64_t number;
-	uint64_t size;
 	uint32_t align_log2;
-	uint64_t sequence, us; /* of MARK: since the last one */
+	uint32_t thread;
+	union {
+		uint64_t number;
+		uint64_t sequence; /* of MARK: since the last one */
+	};
+	union {
+		uint64_t size;
+		uint64_t us; /* of MARK: since the last one */
+	};
 };
 
 /* What a reader or writer of one thread's stream has to know. */

@@ -204,7 +204,7 @@ Test(trace, arbitrary_bytes_never_name_an_object_of_ones_own_that_cannot_be)
 Test(trace, a_number_of_more_than_64_bits_is_refused)
 {
 	uint8_t bytes[16];
-	uint64_t value;
+	uint64_t value = 0;
 
 	cr_assert_eq(format_put_varint(bytes, UINT64_MAX) - bytes, 10);
 	cr_assert(format_get_varint(bytes, bytes + 10, &value));
