@@ -42,10 +42,11 @@ static QR_COLD void set_up(struct qr_pcp *pcp)
 
 static struct qr_pcp *get(unsigned cpu)
 {
-	struct qr_pcp *pcp = &qr_pcps[cpu];
+	struct qr_pcp *pcp;
 
 	if (qr_unlikely(cpu >= nr_pcps))
 		return NULL;
+	pcp = &qr_pcps[cpu];
 	if (qr_unlikely(!is_ready(pcp)))
 		set_up(pcp);
 	return pcp;

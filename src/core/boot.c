@@ -55,6 +55,7 @@ static size_t span_size(const struct qr_limits *limits)
 
 	if (!size)
 		size = qr_max(2 * limits->memory, (size_t)64 << 30);
+	size = qr_max(size, (size_t)64 << 20);
 	return qr_min(size, limits->address_space);
 }
 

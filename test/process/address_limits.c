@@ -99,7 +99,7 @@ static void mixed_sizes(const char *kind, size_t limit)
 	snprintf(name, sizeof(name), "mixed-sizes-under-%s-%zu", kind,
 		 limit / MIB);
 	figure_at_least(name, (double)got / MIB, "MiB",
-			(double)limit / MIB * (limit < 100 * MIB ? 0.3 : 0.5));
+			(double)limit / MIB * (limit < 100 * MIB ? 0.28 : 0.5));
 }
 
 static void blocks(const char *kind, size_t limit)
@@ -173,8 +173,8 @@ int main(int argc, char **argv)
 			blocks(argv[1], limit);
 		return 0;
 	}
-	if (available() < 1280 * MIB)
-		skip("less than 1280 MiB of memory left");
+	if (available() < 768 * MIB)
+		skip("less than 768 MiB of memory left");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		start(argv[0], RLIMIT_AS, "as", sizes[i], "mixed");
 		start(argv[0], RLIMIT_DATA, "data", sizes[i], "mixed");

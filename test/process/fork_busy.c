@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-enum { THREADS = 8, FORKS = 250, SHARED = 4096 };
+enum { THREADS = 8, FORKS = 100, SHARED = 1000 };
 
 extern char **environ;
 

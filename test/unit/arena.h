@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #define MIB ((size_t)1 << 20)
 
@@ -155,6 +157,19 @@ static inline void touch(struct qr_page *page, size_t nr_frames)
 		run_bytes(page)[i * QR_FRAME_SIZE + i % 64] = 1;
 }
 
+/* Sanitizers map and touch memory of their own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+	__has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 /* "Name:  N kB" of a file of /proc, in bytes. */
 static inline size_t proc_bytes(const char *file, const char *name)
 {
@@ -170,6 +185,53 @@ static inline size_t proc_bytes(const char *file, const char *name)
 	}
 	fclose(f);
 	return kib << 10;
+}
+
+/* Memory of our own that the kernel has backed. */
+static inline size_t anonymous(void)
+{
+	return proc_bytes("/proc/self/smaps_rollup", "Anonymous:");
+}
+
+/* For tests that look at it: an emulator shows its own. */
+static inline void need_counted_memory(void)
+{
+	size_t before, size = 4 * MIB;
+	char *p;
+
+	if (SANITIZED)
+		cr_skip_test("a sanitizer touches memory of its own");
+	anonymous();
+	before = anonymous();
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(p, 1, size);
+	if (!before || anonymous() - before < size ||
+	    anonymous() - before > size + size / 8)
+		cr_skip_test("memory is not counted here");
+	munmap(p, size);
+}
+
+static inline void set_limit(int what, size_t bytes)
+{
+	struct rlimit limit = { bytes, RLIM_INFINITY };
+
+	cr_assert_eq(setrlimit(what, &limit), 0);
+}
+
+/* For tests with limits: an emulator does not keep them. */
+static inline void need_limit(int what)
+{
+	void *p;
+
+	if (SANITIZED)
+		cr_skip_test("a sanitizer maps memory of its own");
+	set_limit(what, MIB);
+	p = mmap(NULL, 16 * MIB, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	set_limit(what, RLIM_INFINITY);
+	if (p != MAP_FAILED)
+		cr_skip_test("limits are not kept here, as in an emulator");
 }
 
 #endif

@@ -1,4 +1,5 @@
 #include "arena/large.h"
+#include "arena/meta.h"
 #include "arena/vma.h"
 #include "sys/map.h"
 #include "sys/rcu.h"
@@ -525,9 +526,11 @@ Test(large, a_child_forked_while_others_work_can_work)
 
 		qr_rcu_before_fork();
 		qr_large_lock_all();
+		qr_meta_lock_all();
 
 		pid_t pid = fork();
 
+		qr_meta_unlock_all(pid == 0);
 		qr_large_unlock_all(pid == 0);
 		qr_rcu_after_fork(pid == 0);
 		if (pid == 0)

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -269,13 +267,6 @@ Test(node, a_run_shrinks_and_grows_where_it_lies)
  * Limits
  */
 
-static void limit(int what, size_t bytes)
-{
-	struct rlimit rlimit = { bytes, RLIM_INFINITY };
-
-	cr_assert_eq(setrlimit(what, &rlimit), 0);
-}
-
 static size_t virtual_size(void)
 {
 	return proc_bytes("/proc/self/status", "VmSize:");
@@ -288,7 +279,8 @@ Test(node, most_of_a_limited_address_space_can_be_had)
 	struct qr_page *page;
 	size_t bytes = 0;
 
-	limit(RLIMIT_AS, virtual_size() + (256 - 12) * MIB);
+	need_limit(RLIMIT_AS);
+	set_limit(RLIMIT_AS, virtual_size() + (256 - 12) * MIB);
 	config.extended = true;
 	config.max_spans = QR_MAX_SPANS;
 	cr_assert_eq(qr_nodes_init(&config), 0);
@@ -306,10 +298,11 @@ Test(node, most_of_a_limited_address_space_can_be_had)
 Test(node, a_small_address_space_works_too)
 {
 	struct qr_nodes_config config = arena_config(64 * MIB);
-	size_t own = virtual_size(), bytes = 0;
+	size_t bytes = 0;
 	struct qr_page *page;
 
-	limit(RLIMIT_AS, own + 32 * MIB);
+	need_limit(RLIMIT_AS);
+	set_limit(RLIMIT_AS, virtual_size() + 32 * MIB);
 	config.extended = true;
 	config.max_spans = QR_MAX_SPANS;
 	cr_assert_eq(qr_nodes_init(&config), 0);
@@ -323,7 +316,8 @@ Test(node, without_address_space_init_says_so)
 {
 	struct qr_nodes_config config = arena_config(64 * MIB);
 
-	limit(RLIMIT_AS, virtual_size() + 64 * 1024);
+	need_limit(RLIMIT_AS);
+	set_limit(RLIMIT_AS, virtual_size() + 64 * 1024);
 	cr_assert_eq(qr_nodes_init(&config), -ENOMEM);
 	config.extended = true;
 	cr_assert_eq(qr_nodes_init(&config), -ENOMEM);
@@ -338,7 +332,7 @@ static void fill_under_data_limit(size_t bytes)
 	struct draw draw = { bytes | 1 };
 	size_t n = 0, more = 0;
 
-	limit(RLIMIT_DATA, proc_bytes("/proc/self/status", "VmData:") + bytes);
+	set_limit(RLIMIT_DATA, proc_bytes("/proc/self/status", "VmData:") + bytes);
 	arena_init(1024 * MIB);
 	for (unsigned misses = 0; misses < 100;) {
 		size_t frames = 1 + draw_below(&draw, 200);
@@ -353,7 +347,7 @@ static void fill_under_data_limit(size_t bytes)
 	if (bytes >= MIB)
 		cr_assert_geq(n * QR_FRAME_SIZE, bytes / 2, "%zu of %zu", n,
 			      bytes);
-	limit(RLIMIT_DATA, RLIM_INFINITY);
+	set_limit(RLIMIT_DATA, RLIM_INFINITY);
 	for (; more < 10000; more += 100)
 		cr_assert(qr_run_alloc(0, 100, 0, NULL));
 	check_zones();
@@ -361,6 +355,7 @@ static void fill_under_data_limit(size_t bytes)
 
 Test(node, any_commit_may_fail)
 {
+	need_limit(RLIMIT_DATA);
 	for (size_t kib = 0; kib < 40 * 1024; kib += kib / 4 + 60) {
 		pid_t child = fork();
 		int status;
@@ -381,13 +376,14 @@ Test(node, locked_memory_costs_what_is_used)
 	const size_t used = (size_t)N * RUN * QR_FRAME_SIZE;
 	size_t before, cost;
 
+	need_counted_memory();
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
-		cr_skip("no memory may be locked here");
-	before = proc_bytes("/proc/self/smaps_rollup", "Anonymous:");
+		cr_skip_test("no memory may be locked here");
+	before = anonymous();
 	arena_init(16384 * MIB);
 	for (int i = 0; i < N; i++)
 		touch(qr_run_alloc(0, RUN, 0, NULL), RUN);
-	cost = proc_bytes("/proc/self/smaps_rollup", "Anonymous:") - before;
+	cost = anonymous() - before;
 	fprintf(stderr, "%zu MiB in use under mlockall: %.1f MiB\n", used / MIB,
 		(double)cost / (double)MIB);
 	cr_assert_geq(cost, used);
@@ -399,13 +395,13 @@ Test(node, init_and_the_first_pages_touch_little)
 {
 	size_t before, cost;
 
-	proc_bytes("/proc/self/smaps_rollup", "Anonymous:");
-	before = proc_bytes("/proc/self/smaps_rollup", "Anonymous:");
+	need_counted_memory();
+	before = anonymous();
 	arena_init(65536 * MIB);
 	qr_block_alloc(0, 0, 0);
 	qr_block_alloc(0, 0, 3);
 	qr_run_alloc(0, 10, 0, NULL);
-	cost = proc_bytes("/proc/self/smaps_rollup", "Anonymous:") - before;
+	cost = anonymous() - before;
 	fprintf(stderr, "init and three allocations touch %zu KiB\n",
 		cost >> 10);
 	cr_assert_leq(cost, 48 * 1024);

@@ -3,7 +3,6 @@
 #include "sys/map.h"
 
 #include <pthread.h>
-#include <sys/mman.h>
 
 static struct qr_page *alloc(struct qr_zone *zone, size_t nr_frames)
 {
@@ -319,19 +318,14 @@ Test(zone, the_waste_of_requests_of_any_size_is_below_a_page_each)
 	check_zones();
 }
 
-static size_t anonymous(void)
-{
-	return proc_bytes("/proc/self/smaps_rollup", "Anonymous:");
-}
-
 Test(zone, trim_gives_back_frames_and_metadata_and_the_frontier_retreats)
 {
 	struct qr_zone *zone = arena_init(1024 * MIB);
 	struct qr_page *pages[64], *keep = alloc(zone, 1);
 	size_t frontier = zone->frontier, before, after;
 
+	need_counted_memory();
 	touch(keep, 1);
-	anonymous();
 	before = anonymous();
 	for (int i = 0; i < 64; i++) {
 		pages[i] = alloc(zone, 512);
@@ -375,8 +369,8 @@ Test(zone, trim_strips_the_descriptors_of_blocks_below_the_frontier)
 	struct qr_page *last;
 	size_t before, after;
 
+	need_counted_memory();
 	alloc(zone, 1);
-	anonymous();
 	before = anonymous();
 	for (size_t i = 0; i < 128 * 1024; i++)
 		pages[i] = alloc(zone, 1);
@@ -466,7 +460,7 @@ Test(zone, memory_that_is_locked_is_not_tried_on_every_free)
 	}
 	if (mlock((void *)qr_span_addr(zone->span, zone->start),
 		  (zone->committed - zone->start) << QR_FRAME_SHIFT))
-		cr_skip("no memory may be locked here");
+		cr_skip_test("no memory may be locked here");
 	for (int i = 0; i < N; i++)
 		qr_zone_free(zone, pages[i], RUN);
 	check_zones();
