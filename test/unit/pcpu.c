@@ -31,7 +31,7 @@ Test(pcpu, counts_are_exact_and_a_drain_leaves_nothing_behind)
 	cr_assert_eq(qr_cache_live(cache), OBJECTS);
 	for (int i = 0; i < OBJECTS; i++) {
 		qr_pcpu_free(cache, objects[i]);
-		cr_assert_eq(qr_cache_live(cache), OBJECTS - 1 - i);
+		cr_assert_eq(qr_cache_live(cache), (size_t)(OBJECTS - 1 - i));
 	}
 	qr_pcpu_drain(cache);
 	qr_pcpu_count(cache, &counts);
@@ -48,7 +48,8 @@ Test(pcpu, bulk_gives_distinct_objects)
 
 	slab_init();
 	cache = cache_of(32);
-	cr_assert_eq(qr_pcpu_alloc_bulk(cache, objects, OBJECTS), OBJECTS);
+	cr_assert_eq(qr_pcpu_alloc_bulk(cache, objects, OBJECTS),
+		     (size_t)OBJECTS);
 	for (int i = 0; i < OBJECTS; i++)
 		memset(objects[i], i, 32);
 	for (int i = 0; i < OBJECTS; i++) {
