@@ -343,9 +343,7 @@ static int resume(int request)
 {
 	int status;
 
-	CHECK(ptrace((enum __ptrace_request)request, now.child, NULL, NULL) ==
-		      0,
-	      "resume");
+	CHECK(ptrace(request, now.child, NULL, NULL) == 0, "resume");
 	CHECK(waitpid(now.child, &status, 0) == now.child, "wait");
 	CHECK(WIFSTOPPED(status), "the child ended");
 	return WSTOPSIG(status);
