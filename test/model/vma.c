@@ -181,10 +181,10 @@ static struct twin random_range(unsigned most_pages)
 static void insert(void)
 {
 	struct twin twin = random_range(8);
-	struct qr_vma new = { .start = twin.start,
-			      .end = twin.end,
-			      .kind = twin.kind,
-			      .node = QR_VMA_ANY_NODE };
+	struct qr_vma new = {.start = twin.start,
+			     .end = twin.end,
+			     .kind = twin.kind,
+			     .node = QR_VMA_ANY_NODE};
 	bool fits = twin_free(twin.start, twin.end);
 
 	twin.state = pick(4);

@@ -521,7 +521,7 @@ Test(large, a_child_forked_while_others_work_can_work)
 	qr_large_init(16 * MIB);
 	for (int i = 0; i < 2; i++)
 		pthread_create(&thread[i], NULL, churn, NULL);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 50; i++) {
 		int status;
 
 		qr_rcu_before_fork();

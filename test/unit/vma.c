@@ -451,7 +451,7 @@ Test(vma, a_child_forked_while_others_read_and_write_can_do_both)
 
 	for (uintptr_t i = 0; i < 3; i++)
 		pthread_create(&thread[i], NULL, churn, (void *)(100 + 10 * i));
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 25; i++) {
 		int status;
 
 		qr_rcu_before_fork();
