@@ -4,9 +4,11 @@
 #include "arena/meta.h"
 #include "arena/node.h"
 #include "slab/cache.h"
+#include "sys/rcu.h"
 
 void qr_fork_prepare(void)
 {
+	qr_rcu_before_fork(); /* ahead of every lock: see there */
 	qr_lock_allow_same_rank(true);
 	qr_caches_lock_all();
 	qr_large_lock_all();
@@ -21,6 +23,7 @@ static void unlock_all(bool child)
 	qr_large_unlock_all(child);
 	qr_caches_unlock_all(child);
 	qr_lock_allow_same_rank(false);
+	qr_rcu_after_fork(child);
 }
 
 void qr_fork_parent(void)
