@@ -108,8 +108,8 @@ static struct qr_page *first_block(struct qr_free_area *area, unsigned order)
 	uint32_t fit = area->nonempty & ~((1u << order) - 1);
 
 	return fit ? QR_LIST_FIRST(&area->blocks[qr_ctz(fit)], struct qr_page,
-				   link) :
-		     NULL;
+				   link)
+		   : NULL;
 }
 
 /* The steps of the list above. */
@@ -119,10 +119,10 @@ static struct qr_page *choose_block(struct qr_zone *zone,
 	struct qr_free_area *own = zone->area[want->type];
 	struct qr_free_area *other = zone->area[!want->type];
 	bool small = zone->frontier - zone->start <= QR_PAGEBLOCK_FRAMES;
-	unsigned steal = want->desperate || small ?
-				 want->order :
-				 (unsigned)qr_max(want->order,
-						  QR_PAGEBLOCK_ORDER);
+	unsigned steal =
+		want->desperate || small
+			? want->order
+			: (unsigned)qr_max(want->order, QR_PAGEBLOCK_ORDER);
 	struct qr_page *page = first_block(&own[1], want->order);
 
 	if (qr_likely(page))
@@ -148,8 +148,8 @@ static size_t halve(struct qr_zone *zone, const struct qr_page *page,
 
 	for (unsigned at = page->order; at > order;) {
 		size_t half = (size_t)1 << --at;
-		size_t low = resident_part(zone, frame, half, resident,
-					   2 * half);
+		size_t low =
+			resident_part(zone, frame, half, resident, 2 * half);
 		size_t high = resident - low;
 
 		if (low || !high) {

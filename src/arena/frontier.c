@@ -25,7 +25,7 @@
 #include <errno.h>
 
 enum {
-	COMMIT_MIN = 1 << 8,	/* frames */
+	COMMIT_MIN = 1 << 8, /* frames */
 	COMMIT_MAX = 1 << 14,
 	DESCRIBE_MIN = 1 << 12,
 	DESCRIBE_MAX = 1 << 16,

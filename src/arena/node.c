@@ -45,8 +45,8 @@ static struct qr_zone *zone_of(unsigned node, unsigned i)
 static int add_span(size_t size)
 {
 	unsigned nr = atomic_load_explicit(&qr_nr_zones, memory_order_relaxed);
-	unsigned index = atomic_load_explicit(&qr_nr_spans,
-					      memory_order_relaxed);
+	unsigned index =
+		atomic_load_explicit(&qr_nr_spans, memory_order_relaxed);
 	struct qr_span *span;
 	size_t start, share;
 
@@ -92,7 +92,7 @@ int qr_nodes_init(const struct qr_nodes_config *config)
 
 static QR_COLD void read_zonelist(unsigned node)
 {
-	uint8_t list[QR_MAX_NODES] = { 0 };
+	uint8_t list[QR_MAX_NODES] = {0};
 
 	qr_topology_zonelist(nodes.config.sysfs_root, node, nodes.config.nodes,
 			     list);
@@ -228,8 +228,8 @@ static void set_frame_byte(struct qr_page *page, uint8_t byte)
 struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
 			     unsigned align_order, bool *ret_clean)
 {
-	struct request want = { nr_frames, align_order, QR_MIGRATE_RUN,
-				ret_clean };
+	struct request want = {nr_frames, align_order, QR_MIGRATE_RUN,
+			       ret_clean};
 	struct qr_page *page;
 
 	if (!nr_frames || nr_frames > QR_MAX_BLOCK_FRAMES ||
@@ -312,8 +312,8 @@ static struct qr_page *refill(unsigned node, unsigned cpu, unsigned order,
 
 struct qr_page *qr_block_alloc(unsigned node, unsigned cpu, unsigned order)
 {
-	struct request want = { (size_t)1 << order, order, QR_MIGRATE_SLAB,
-				NULL };
+	struct request want = {(size_t)1 << order, order, QR_MIGRATE_SLAB,
+			       NULL};
 	unsigned batch = qr_pcp_batch(cpu, order);
 	struct qr_page *page =
 		batch ? qr_pcp_alloc_block(cpu, zone_node(node), order) : NULL;

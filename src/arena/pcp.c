@@ -3,15 +3,15 @@
 #include <string.h>
 
 enum {
-	ALL_RUN_FRAMES = 2048,	/* of all CPUs together, about */
-	MIN_RUN_FRAMES = 64,	/* of one */
+	ALL_RUN_FRAMES = 2048, /* of all CPUs together, about */
+	MIN_RUN_FRAMES = 64,   /* of one */
 	MAX_RUN_FRAMES = 512,
 };
 
 struct qr_pcp qr_pcps[QR_MAX_PCPS];
 
 static unsigned nr_pcps;
-static size_t max_run_frames;	/* in one pcp */
+static size_t max_run_frames; /* in one pcp */
 
 void qr_pcps_init(unsigned nr_cpus)
 {
@@ -91,7 +91,7 @@ void qr_pcp_refill(unsigned cpu, unsigned node, unsigned order,
 	qr_lock_acquire(&pcp->lock);
 	pcp->refills++;
 	if (is_of_node(pcp, node)) {
-		QR_LIST_FOR_EACH (link, safe, blocks) {
+		QR_LIST_FOR_EACH(link, safe, blocks) {
 			qr_list_del(link);
 			qr_list_add_tail(link, &pcp->blocks[order]);
 			pcp->nr_frames += 1u << order;
@@ -162,7 +162,7 @@ static void free_blocks(struct cut *cut)
 				QR_LIST_FIRST(blocks, struct qr_page, link)
 					->zone;
 
-			QR_LIST_FOR_EACH (node, safe, blocks) {
+			QR_LIST_FOR_EACH(node, safe, blocks) {
 				if (QR_CONTAINER_OF(node, struct qr_page, link)
 					    ->zone != zone)
 					continue;
@@ -242,10 +242,9 @@ struct qr_page *qr_pcp_alloc_run(unsigned cpu, unsigned node, size_t nr_frames,
 bool qr_pcp_free_run(struct qr_page *page, unsigned cpu)
 {
 	size_t n = page->nr_pages;
-	struct qr_pcp *pcp = n <= qr_min(QR_PCP_MAX_RUN, max_run_frames) ?
-				     get(cpu) :
-				     NULL;
-	struct cut cut = { .nr_runs = 0 };
+	struct qr_pcp *pcp =
+		n <= qr_min(QR_PCP_MAX_RUN, max_run_frames) ? get(cpu) : NULL;
+	struct cut cut = {.nr_runs = 0};
 
 	if (!pcp)
 		return false;
@@ -256,7 +255,7 @@ bool qr_pcp_free_run(struct qr_page *page, unsigned cpu)
 	}
 	if (pcp->nr_runs == QR_PCP_RUNS || pcp->run_frames + n > max_run_frames)
 		cut_runs(pcp, QR_PCP_RUNS - 1, max_run_frames - n, &cut);
-	pcp->runs[pcp->nr_runs++] = (struct qr_pcp_run){ page, n };
+	pcp->runs[pcp->nr_runs++] = (struct qr_pcp_run){page, n};
 	pcp->run_frames += (uint32_t)n;
 	qr_lock_release(&pcp->lock);
 	free_runs(&cut);

@@ -16,9 +16,9 @@
 #include "sys/map.h"
 
 enum {
-	BATCH = 16,			/* blocks isolated at once */
-	BATCH_FRAMES = 1 << 12,		/* and frames, but for the first */
-	BARE = 1,	/* page->inuse of a free block: stripped already */
+	BATCH = 16,		/* blocks isolated at once */
+	BATCH_FRAMES = 1 << 12, /* and frames, but for the first */
+	BARE = 1, /* page->inuse of a free block: stripped already */
 };
 
 static struct qr_page *coldest_block(struct qr_zone *zone)
@@ -27,10 +27,10 @@ static struct qr_page *coldest_block(struct qr_zone *zone)
 
 	if (zone->area[QR_MIGRATE_SLAB][1].nonempty > area->nonempty)
 		area = &zone->area[QR_MIGRATE_SLAB][1];
-	return area->nonempty ?
-		       QR_LIST_LAST(&area->blocks[qr_fls(area->nonempty)],
-				    struct qr_page, link) :
-		       NULL;
+	return area->nonempty
+		       ? QR_LIST_LAST(&area->blocks[qr_fls(area->nonempty)],
+				      struct qr_page, link)
+		       : NULL;
 }
 
 /* Blocks off their lists, on their way to the kernel. */
@@ -100,7 +100,7 @@ static size_t purge_locked(struct qr_zone *zone, size_t keep)
 	size_t sum = 0, purged;
 
 	do {
-		struct batch batch = { .n = 0 };
+		struct batch batch = {.n = 0};
 
 		isolate_coldest(zone, keep, &batch);
 		for (size_t i = 0; i < batch.n; i++)
@@ -158,14 +158,14 @@ void qr_zone_reclaim(struct qr_zone *zone)
  */
 static bool strip_batch(struct qr_zone *zone)
 {
-	struct batch batch = { .n = 0 };
+	struct batch batch = {.n = 0};
 
 	qr_lock_acquire(&zone->lock);
 	for (int type = 0; type < QR_NR_MIGRATETYPES; type++) {
 		struct qr_list *list =
 			&zone->area[type][0].blocks[QR_MAX_ORDER];
 
-		QR_LIST_FOR_EACH (node, safe, list) {
+		QR_LIST_FOR_EACH(node, safe, list) {
 			struct qr_page *page =
 				QR_CONTAINER_OF(node, struct qr_page, link);
 
@@ -177,9 +177,9 @@ static bool strip_batch(struct qr_zone *zone)
 	qr_lock_release(&zone->lock);
 
 	for (size_t i = 0; i < batch.n; i++)
-		qr_span_purge_metadata(
-			zone->span, qr_zone_frame(zone, batch.blocks[i]) + 1,
-			QR_MAX_BLOCK_FRAMES - 1);
+		qr_span_purge_metadata(zone->span,
+				       qr_zone_frame(zone, batch.blocks[i]) + 1,
+				       QR_MAX_BLOCK_FRAMES - 1);
 
 	qr_lock_acquire(&zone->lock);
 	for (size_t i = 0; i < batch.n; i++) {

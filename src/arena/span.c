@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-	ARRAY_ALIGN = 1 << 16,	/* the largest kernel page that we expect */
+	ARRAY_ALIGN = 1 << 16, /* the largest kernel page that we expect */
 	RESERVE_TRIES = 8,
 };
 
@@ -101,8 +101,8 @@ static bool reserve(struct qr_span *span, size_t size, bool extended)
 	size_t frames = qr_round_up(size, QR_MAX_BLOCK_SIZE) >> QR_FRAME_SHIFT;
 
 	memset(span, 0, sizeof(*span));
-	if (!(extended ? reserve_metadata(span, frames) :
-			 reserve_whole(span, frames)))
+	if (!(extended ? reserve_metadata(span, frames)
+		       : reserve_whole(span, frames)))
 		return false;
 	/* any address of the span may be asked for */
 	if (qr_map_commit_readonly(span->frame_bytes, bytes_size(frames)) == 0)
@@ -153,9 +153,9 @@ int qr_span_describe(struct qr_span *span, size_t from, size_t to)
 		return -ENOMEM;
 	if (blocks_end == pages)
 		return commit_wide(blocks, &span->mem_map[to]);
-	return commit_wide(blocks, blocks_end) ?
-		       -ENOMEM :
-		       commit_wide(pages, &span->mem_map[to]);
+	return commit_wide(blocks, blocks_end)
+		       ? -ENOMEM
+		       : commit_wide(pages, &span->mem_map[to]);
 }
 
 int qr_span_commit(struct qr_span *span, size_t from, size_t to)
@@ -164,18 +164,19 @@ int qr_span_commit(struct qr_span *span, size_t from, size_t to)
 	size_t size = (to - from) << QR_FRAME_SHIFT;
 
 	qr_lock_assert_held(&qr_span_lock);
-	return span->extended ? qr_map_extend(addr, size) :
-				qr_map_commit(addr, size);
+	return span->extended ? qr_map_extend(addr, size)
+			      : qr_map_commit(addr, size);
 }
 
 /* Walk a range pageblock by pageblock. */
-#define FOR_EACH_PART(span, frame, n, block, bit, len)                        \
-	for (size_t at_ = (frame), end_ = (frame) + (n), bit, len;            \
-	     at_ < end_ &&                                                    \
-	     (bit = at_ % QR_PAGEBLOCK_FRAMES,                                \
-	      len = qr_min(QR_PAGEBLOCK_FRAMES - bit, end_ - at_), true);     \
-	     at_ += len)                                                      \
-		for (struct qr_pageblock *block = qr_span_pageblock(span, at_); \
+#define FOR_EACH_PART(span, frame, n, block, bit, len)                   \
+	for (size_t at_ = (frame), end_ = (frame) + (n), bit, len;       \
+	     at_ < end_ &&                                               \
+	     (bit = at_ % QR_PAGEBLOCK_FRAMES,                           \
+	     len = qr_min(QR_PAGEBLOCK_FRAMES - bit, end_ - at_), true); \
+	     at_ += len)                                                 \
+		for (struct qr_pageblock *block =                        \
+			     qr_span_pageblock(span, at_);               \
 		     block; block = NULL)
 
 size_t qr_span_count_resident(const struct qr_span *span, size_t frame,
@@ -183,20 +184,20 @@ size_t qr_span_count_resident(const struct qr_span *span, size_t frame,
 {
 	size_t sum = 0;
 
-	FOR_EACH_PART (span, frame, n, block, bit, len)
+	FOR_EACH_PART(span, frame, n, block, bit, len)
 		sum += qr_bitmap_count_range(block->resident, bit, len);
 	return sum;
 }
 
 void qr_span_set_resident(struct qr_span *span, size_t frame, size_t n)
 {
-	FOR_EACH_PART (span, frame, n, block, bit, len)
+	FOR_EACH_PART(span, frame, n, block, bit, len)
 		qr_bitmap_set_range(block->resident, bit, len);
 }
 
 void qr_span_clear_resident(struct qr_span *span, size_t frame, size_t n)
 {
-	FOR_EACH_PART (span, frame, n, block, bit, len)
+	FOR_EACH_PART(span, frame, n, block, bit, len)
 		qr_bitmap_clear_range(block->resident, bit, len);
 }
 

@@ -24,7 +24,8 @@ void qr_zone_init(struct qr_zone *zone, struct qr_span *span, size_t start,
 	for (int type = 0; type < QR_NR_MIGRATETYPES; type++) {
 		for (int dirty = 0; dirty < 2; dirty++) {
 			for (int o = 0; o < QR_NR_ORDERS; o++)
-				qr_list_init(&zone->area[type][dirty].blocks[o]);
+				qr_list_init(
+					&zone->area[type][dirty].blocks[o]);
 		}
 	}
 }
@@ -152,10 +153,10 @@ bool qr_zone_extend(struct qr_zone *zone, struct qr_page *page, size_t more)
 		qr_buddy_unlink(zone, next);
 		frame += size;
 		if (frame > end)
-			qr_buddy_put_range(
-				zone, end, frame - end,
-				qr_span_count_resident(zone->span, end,
-						       frame - end));
+			qr_buddy_put_range(zone, end, frame - end,
+					   qr_span_count_resident(zone->span,
+								  end,
+								  frame - end));
 	}
 	if (done) {
 		qr_span_set_resident(zone->span, from, more);
@@ -177,7 +178,7 @@ size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
 	size_t got = 0;
 
 	qr_lock_acquire(&zone->lock);
-	for (size_t frame = take_or_grow(zone, &want); frame; ) {
+	for (size_t frame = take_or_grow(zone, &want); frame;) {
 		struct qr_page *page = qr_zone_page(zone, frame);
 
 		qr_page_set_state(page, QR_PAGE_PCP);
@@ -185,9 +186,9 @@ size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
 		page->zone = zone->index;
 		qr_list_add_tail(&page->link, ret_blocks);
 		/* more than was asked for: only if it costs nothing */
-		frame = ++got < n && zone->area[want.type][1].nonempty >> order ?
-				qr_buddy_take(zone, &want) :
-				0;
+		frame = ++got < n && zone->area[want.type][1].nonempty >> order
+				? qr_buddy_take(zone, &want)
+				: 0;
 	}
 	zone->counters.allocated += got << order;
 	qr_lock_release(&zone->lock);
@@ -201,7 +202,7 @@ void qr_zone_free_bulk(struct qr_zone *zone, unsigned order,
 	bool reclaim;
 
 	qr_lock_acquire(&zone->lock);
-	QR_LIST_FOR_EACH (node, safe, blocks) {
+	QR_LIST_FOR_EACH(node, safe, blocks) {
 		struct qr_page *page =
 			QR_CONTAINER_OF(node, struct qr_page, link);
 

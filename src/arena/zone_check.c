@@ -38,7 +38,7 @@ static const char *check_list(struct qr_zone *zone, unsigned bucket,
 	struct qr_free_area *area = &zone->area[bucket >> 1][bucket & 1];
 	size_t n = 0;
 
-	QR_LIST_FOR_EACH (node, safe, &area->blocks[order]) {
+	QR_LIST_FOR_EACH(node, safe, &area->blocks[order]) {
 		struct qr_page *page =
 			QR_CONTAINER_OF(node, struct qr_page, link);
 		const char *wrong = check_block(zone, page, bucket, order);
@@ -59,8 +59,8 @@ static const char *check_sums(const struct qr_zone *zone, size_t nr_free,
 			      size_t dirty)
 {
 	const struct qr_zone_counters *counters = &zone->counters;
-	size_t used = zone->frontier - zone->start - nr_free -
-		      zone->nr_isolated;
+	size_t used =
+		zone->frontier - zone->start - nr_free - zone->nr_isolated;
 
 	if (nr_free != zone->nr_free)
 		return "nr_free is not the sum of the lists";

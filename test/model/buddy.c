@@ -21,17 +21,17 @@ enum {
 };
 
 struct owner {
-	struct qr_page *page;	/* NULL: none */
+	struct qr_page *page; /* NULL: none */
 	size_t nr_frames;
-	bool is_block;		/* else a run */
-	uint64_t mark;		/* what is written to every frame */
+	bool is_block; /* else a run */
+	uint64_t mark; /* what is written to every frame */
 };
 
 static struct {
 	struct qr_zone *zone;
 	struct draw draw;
 	struct owner owners[MAX_OWNERS];
-	uint16_t frames[MAX_FRAMES];	/* owner + 1; 0: nobody */
+	uint16_t frames[MAX_FRAMES]; /* owner + 1; 0: nobody */
 	size_t nr_owned;
 	uint64_t next_mark;
 	unsigned nr_full, nr_clean, nr_extended, nr_purged;
@@ -123,10 +123,9 @@ static struct qr_page *alloc_pages(const struct owner *owner, unsigned align,
 	struct qr_page *page;
 
 	for (int tries = 0; tries < 2; tries++) {
-		page = owner->is_block ?
-			       qr_block_alloc(0, cpu, order) :
-			       qr_run_alloc(0, owner->nr_frames, align,
-					    ret_clean);
+		page = owner->is_block ? qr_block_alloc(0, cpu, order)
+				       : qr_run_alloc(0, owner->nr_frames,
+						      align, ret_clean);
 		if (page)
 			return page;
 		cr_assert(!tries || !has_place((unsigned)qr_max(order, align)));
@@ -139,8 +138,8 @@ static struct qr_page *alloc_pages(const struct owner *owner, unsigned align,
 
 static void alloc_run(struct owner *owner)
 {
-	unsigned align = draw_below_(4) ? 0 :
-					  (unsigned)draw_below_(QR_NR_ORDERS);
+	unsigned align =
+		draw_below_(4) ? 0 : (unsigned)draw_below_(QR_NR_ORDERS);
 	bool clean = false;
 
 	owner->is_block = false;

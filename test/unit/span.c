@@ -78,8 +78,8 @@ static void check_layout(const struct qr_span *span)
 
 Test(span, the_metadata_of_any_size_lies_in_order_before_the_frames)
 {
-	static const size_t mib[] = { 8,     12,    20,	    64,	     252,
-				      1020,  65536, 262144, 4194304, 33554432 };
+	static const size_t mib[] = {8,	   12,	  20,	  64,	   252,
+				     1020, 65536, 262144, 4194304, 33554432};
 
 	for (size_t i = 0; i < sizeof(mib) / sizeof(mib[0]); i++) {
 		struct qr_span *span = reserve(mib[i] * MIB, 1, false);
@@ -130,8 +130,8 @@ Test(span, what_is_committed_can_be_used_and_what_follows_cannot)
 		span->frame_bytes[first + i] = QR_FRAME_RUN;
 	}
 	qr_span_set_resident(span, first, QR_STEP_FRAMES);
-	cr_assert_not(readable(frame + ((size_t)QR_STEP_FRAMES
-					<< QR_FRAME_SHIFT)));
+	cr_assert_not(
+		readable(frame + ((size_t)QR_STEP_FRAMES << QR_FRAME_SHIFT)));
 	cr_assert_eq(use(span, first + QR_STEP_FRAMES, first + 4096), 0);
 	frame[4095 * (size_t)QR_FRAME_SIZE] = 1;
 }
@@ -204,7 +204,7 @@ Test(span, resident_frames_are_counted_across_pageblocks)
 		n = draw_below(&draw, 2049 - at);
 		for (size_t i = at; i < at + n; i++)
 			count += twin[i];
-		cr_assert_eq(qr_span_count_resident(span, first + at, n),
-			     count, "step %d: [%zu, +%zu)", step, at, n);
+		cr_assert_eq(qr_span_count_resident(span, first + at, n), count,
+			     "step %d: [%zu, +%zu)", step, at, n);
 	}
 }

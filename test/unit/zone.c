@@ -121,7 +121,7 @@ Test(zone, a_run_lies_where_its_alignment_asks)
 {
 	struct qr_zone *zone = arena_init(256 * MIB);
 	struct draw draw = draw_init("alignment");
-	struct qr_page *pages[33] = { NULL };
+	struct qr_page *pages[33] = {NULL};
 	size_t sizes[33];
 
 	for (int i = 0; i < 33; i++) {
@@ -222,9 +222,8 @@ Test(zone, slabs_and_runs_share_the_first_pageblock_and_no_other)
 
 	while (zone->frontier < zone->start + 6 * QR_PAGEBLOCK_FRAMES) {
 		unsigned order = (unsigned)draw_below(&draw, 6);
-		enum qr_migratetype type = draw_below(&draw, 2) ?
-						   QR_MIGRATE_RUN :
-						   QR_MIGRATE_SLAB;
+		enum qr_migratetype type =
+			draw_below(&draw, 2) ? QR_MIGRATE_RUN : QR_MIGRATE_SLAB;
 		struct qr_page *page =
 			alloc_type(zone, (size_t)1 << order, type);
 
@@ -256,7 +255,7 @@ Test(zone, what_is_told_clean_reads_as_zeros)
 	struct {
 		struct qr_page *page;
 		size_t n;
-	} runs[64] = { { NULL, 0 } };
+	} runs[64] = {{NULL, 0}};
 	unsigned nr_clean = 0;
 
 	for (int step = 0; step < 20000; step++) {
@@ -271,16 +270,16 @@ Test(zone, what_is_told_clean_reads_as_zeros)
 			continue;
 		}
 		runs[i].n = 1 + draw_below(&draw, draw_below(&draw, 40) + 1);
-		runs[i].page = qr_zone_alloc(zone, runs[i].n, 0,
-					     QR_MIGRATE_RUN, &clean);
+		runs[i].page = qr_zone_alloc(zone, runs[i].n, 0, QR_MIGRATE_RUN,
+					     &clean);
 		cr_assert(runs[i].page);
 		nr_clean += clean;
 		for (size_t at = 0; clean && at < runs[i].n * QR_FRAME_SIZE;
 		     at += 8)
-			cr_assert_eq(*(uint64_t *)(void *)(run_bytes(
-							     runs[i].page) +
-						     at),
-				     0, "step %d", step);
+			cr_assert_eq(
+				*(uint64_t *)(void *)(run_bytes(runs[i].page) +
+						      at),
+				0, "step %d", step);
 		touch(runs[i].page, runs[i].n);
 	}
 	check_zones();
@@ -299,8 +298,7 @@ Test(zone, the_waste_of_requests_of_any_size_is_below_a_page_each)
 
 	for (int i = 0; i < N; i++) {
 		size_t size = 10 * 1024 +
-			      draw_below(&draw, (size_t)10 * 1024
-							<< (i % 9)) %
+			      draw_below(&draw, (size_t)10 * 1024 << (i % 9)) %
 				      (QR_MAX_BLOCK_SIZE - 10 * 1024);
 		size_t n = (size + QR_FRAME_SIZE - 1) / QR_FRAME_SIZE;
 		struct qr_page *page = alloc(zone, n);
@@ -453,6 +451,8 @@ Test(zone, memory_that_is_locked_is_not_tried_on_every_free)
 	struct qr_page *pages[N];
 	uint64_t calls;
 
+	if (SANITIZED)
+		cr_skip_test("a sanitizer lets nothing be locked");
 	qr_zone_set_watermarks(zone, 64);
 	for (int i = 0; i < N; i++) {
 		pages[i] = alloc(zone, RUN);
