@@ -6,8 +6,10 @@ something about an allocator, and defines
     NEEDS               {program: Debian package that brings it}
     prepare(here, small)    write the inputs into the folder `here`, once
     command(here, small)    -> Command; it runs in a fresh, empty folder
-    digest(output, ran_in)  optional: the bytes whose hash must be the same
-                            under every allocator (default: all of stdout)
+    digest(output, ran_in)  optional: from the file with its standard output
+                            and the folder it ran in, the bytes that must be
+                            the same under every allocator (default: the
+                            whole output)
 
 The work is the same each time: no clock, no unseeded random number, no name
 of a folder in the output.  `small` is about a third of the work, for --quick.

@@ -12,19 +12,19 @@ NEEDS = {"git": "git"}
 
 
 def prepare(here, small):
-    history.make(here, 250 if small else 500, 60)
+    history.make(here, 120 if small else 300, 40)
 
 
 def command(here, small):
-    (here / "revs").write_text("--all\n")
     return Command(["git", "--git-dir", str(here / "repo"), "pack-objects",
                     "-q", "--revs", "--no-reuse-delta", "--no-reuse-object",
-                    "--threads=2", "--window=30", "--depth=50", "pack"],
-                   stdin=here / "revs")
+                    "--threads=2", "--window=30", "--depth=50", "--stdout", "--all"])
 
 
 def digest(output, ran_in):
-    index, = ran_in.glob("pack-*.idx")
+    index = ran_in / "index"
+    subprocess.run(["git", "index-pack", "-o", index, output], check=True,
+                   stdout=subprocess.DEVNULL, cwd=ran_in)
     with open(index, "rb") as f:
         listing = subprocess.run(["git", "show-index"], stdin=f, check=True,
                                  capture_output=True, text=True).stdout
