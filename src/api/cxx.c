@@ -2,13 +2,9 @@
 
 #include "sys/print.h"
 
-#include <dlfcn.h>
-#include <errno.h>
-
 /*
- * Weak, so that they may be missing: the C++ runtime in a C program, and the
- * loader in a program that is linked statically.  Mangled by the Itanium C++
- * ABI, which libstdc++ and libc++abi share.
+ * Weak, so that a C program may have none of them.  Mangled by the Itanium
+ * C++ ABI, which libstdc++ and libc++abi share.
  */
 /* clang-format off */
 extern qr_new_handler get_new_handler(void) __asm__("_ZSt15get_new_handlerv")
@@ -24,29 +20,7 @@ extern char bad_alloc_type[] __asm__("_ZTISt9bad_alloc") QR_WEAK QR_EXPORT;
 extern char bad_alloc_vtable[] __asm__("_ZTVSt9bad_alloc") QR_WEAK QR_EXPORT;
 extern void bad_alloc_destroy(void *) __asm__("_ZNSt9bad_allocD1Ev")
 	QR_WEAK QR_EXPORT;
-extern __typeof(dlopen) dlopen QR_WEAK;
-extern __typeof(dlsym) dlsym QR_WEAK;
 /* clang-format on */
-
-void *qr_cxx_symbol(const char *name)
-{
-	static const char *const libraries[] = {
-		"libstdc++.so.6", "libc++abi.so.1", "libc++.so.1"};
-	int saved = errno;
-	void *symbol = NULL;
-
-	if (!dlopen || !dlsym)
-		return NULL;
-	for (size_t i = 0; !symbol && i < QR_ARRAY_SIZE(libraries); i++) {
-		void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
-
-		/* it stays open: whoever throws is in it */
-		if (library)
-			symbol = dlsym(library, name);
-	}
-	errno = saved;
-	return symbol;
-}
 
 qr_new_handler qr_cxx_new_handler(void)
 {
