@@ -678,7 +678,11 @@ void qr_pcpu_free_bulk(struct qr_cache *cache, void *const *objects, size_t n)
  *
  *	for each row: al = all ones, fl = 0
  *	barrier: sequences that saw the old values have ended or abort
- *	for each row that is still stopped: take its objects, row = 0
+ *	for each row that is still stopped: take its objects, at = ft = 0
+ *	barrier: sequences that saw the old at or ft have ended or abort
+ *	for each row that was emptied: al = 0
+ *
+ * Without the second barrier a pop could read the old at, and then the new al.
  *
  * A sequence that was under way may have popped or pushed one more object,
  * which at and ft show after the barrier, or have replaced the whole row,
@@ -721,7 +725,7 @@ static bool stop(const struct site *site)
 {
 	struct qr_row row = read_row(site);
 
-	if (is_untouched(row) || is_stopped(row))
+	if (is_untouched(row) || (is_stopped(row) && !row.fl))
 		return false;
 	__atomic_store_n(&site->row->al, STOPPED, __ATOMIC_RELAXED);
 	__atomic_store_n(&site->row->fl, 0, __ATOMIC_SEQ_CST);
@@ -739,11 +743,13 @@ static void give_back(const struct site *site, struct qr_row row)
 	copy_words((uint64_t *)(void *)objects, &site->region[a], n);
 	copy_words((uint64_t *)(void *)(objects + n), &site->region[f], m);
 	*site->aux = (struct aux){0};
-	/* who uses the row again sees the aux above */
-	atomic_thread_fence(memory_order_release);
-	write_row(site->row, (struct qr_row){0});
-	if (qr_rseq.mode == QR_RSEQ_OFF)
+	if (qr_rseq.mode == QR_RSEQ_OFF) {
+		write_row(site->row, (struct qr_row){0});
 		qr_lock_release(&region_locks[site->id].lock);
+	} else { /* reopen() follows */
+		__atomic_store_n(&site->row->at, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&site->row->ft, 0, __ATOMIC_RELAXED);
+	}
 	verify(site->cache, objects, n);
 	qr_slab_flush(site->cache, UINT32_MAX, objects, n);
 	verify(site->cache, objects + n, m);
@@ -757,6 +763,17 @@ static bool empty_stopped(const struct site *site)
 	if (!is_stopped(row) || row.fl)
 		return false;
 	give_back(site, row);
+	return true;
+}
+
+static bool reopen(const struct site *site)
+{
+	struct qr_row row = read_row(site);
+
+	if (!is_stopped(row) || row.fl || row.at || row.ft)
+		return false;
+	/* release: who uses the row again sees the aux of give_back() */
+	__atomic_store_n(&site->row->al, 0, __ATOMIC_RELEASE);
 	return true;
 }
 
@@ -787,7 +804,9 @@ static void drain_rows(const struct qr_cache *only)
 		if (!stopped)
 			return;
 		qr_rseq_barrier();
-		if (for_each_row(only, empty_stopped) == stopped)
+		for_each_row(only, empty_stopped);
+		qr_rseq_barrier();
+		if (for_each_row(only, reopen) == stopped)
 			return;
 	}
 }
