@@ -19,6 +19,10 @@
  *
  * The exit status is 0 when a line was written, whatever became of PROGRAM.
  *
+ * Page faults come twice.  "minor_faults" is what wait4 says, and there each
+ * page that MADV_POPULATE_WRITE fills counts as a fault.  "faults" asks perf
+ * how often the program really stopped for one; null where perf is forbidden.
+ *
  * Sampling reads /proc/PID/statm from this process, on another CPU if there is
  * one.  When the table is full, every second sample goes and the period
  * doubles: long runs keep their shape in bounded space.
@@ -31,6 +35,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/perf_event.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -38,6 +43,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,6 +82,7 @@ struct job {
 	enum preload_state preload_state;
 	int maps_looks;
 	long elapsed_ns;
+	int faults_fd; /* perf's counter, or -1 */
 	struct rusage usage;
 	struct samples samples;
 };
@@ -94,11 +101,41 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* In the child: become PROGRAM, or send errno through the pipe. */
-static void become_program(const struct job *job, int error_fd)
+/* Counts the faults of a process and its children from its next exec on. */
+static int open_faults(pid_t pid)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_PAGE_FAULTS,
+		.disabled = 1,
+		.inherit = 1,
+		.enable_on_exec = 1,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1,
+			    PERF_FLAG_FD_CLOEXEC);
+}
+
+static ssize_t read_all(int fd, void *to, size_t size)
+{
+	ssize_t got;
+
+	do
+		got = read(fd, to, size);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/*
+ * In the child: wait until the parent closes its end of @go_fd, then become
+ * PROGRAM, or send errno through @error_fd.
+ */
+static void become_program(const struct job *job, int go_fd, int error_fd)
 {
 	sigset_t none;
 	ssize_t sent;
+	char nothing;
 	int error;
 
 	sigemptyset(&none);
@@ -109,6 +146,7 @@ static void become_program(const struct job *job, int error_fd)
 		setenv("LD_PRELOAD", job->preload, 1);
 	else
 		unsetenv("LD_PRELOAD");
+	read_all(go_fd, &nothing, 1);
 	execvp(job->argv[0], job->argv);
 	error = errno;
 	sent = write(error_fd, &error, sizeof(error));
@@ -118,21 +156,24 @@ static void become_program(const struct job *job, int error_fd)
 /* Start PROGRAM; back when exec has happened.  0 or -errno. */
 static int start_program(struct job *job)
 {
-	int fds[2], error = 0;
+	int go[2], failed[2], error = 0;
 	ssize_t got;
 
-	if (pipe2(fds, O_CLOEXEC) < 0)
+	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(failed, O_CLOEXEC) < 0)
 		return -errno;
 	job->program_pid = fork();
 	if (job->program_pid < 0)
 		return -errno;
-	if (job->program_pid == 0)
-		become_program(job, fds[1]);
-	close(fds[1]);
-	do
-		got = read(fds[0], &error, sizeof(error));
-	while (got < 0 && errno == EINTR);
-	close(fds[0]);
+	if (job->program_pid == 0) {
+		close(go[1]);
+		become_program(job, go[0], failed[1]);
+	}
+	close(failed[1]);
+	close(go[0]);
+	job->faults_fd = open_faults(job->program_pid);
+	close(go[1]);
+	got = read_all(failed[0], &error, sizeof(error));
+	close(failed[0]);
 	return got == (ssize_t)sizeof(error) ? -error : 0;
 }
 
@@ -331,6 +372,7 @@ static int report(const struct job *job, FILE *out)
 	static const char *const preloaded[] = {"null", "null", "false",
 						"true"};
 	const struct rusage *u = &job->usage;
+	unsigned long long faults;
 
 	fprintf(out,
 		"{\"exit\":%d,\"signal\":%d,\"timed_out\":%s,"
@@ -344,6 +386,11 @@ static int report(const struct job *job, FILE *out)
 	fprintf(out,
 		",\"rss_kib\":%ld,\"minor_faults\":%ld,\"major_faults\":%ld",
 		u->ru_maxrss, u->ru_minflt, u->ru_majflt);
+	if (job->faults_fd >= 0 &&
+	    read_all(job->faults_fd, &faults, sizeof(faults)) == sizeof(faults))
+		fprintf(out, ",\"faults\":%llu", faults);
+	else
+		fputs(",\"faults\":null", out);
 	fprintf(out, ",\"switches\":%ld,\"preemptions\":%ld", u->ru_nvcsw,
 		u->ru_nivcsw);
 	if (job->samples.count) {

@@ -18,7 +18,8 @@ def prepare(here, small):
 def command(here, small):
     return Command(["git", "--git-dir", str(here / "repo"), "pack-objects",
                     "-q", "--revs", "--no-reuse-delta", "--no-reuse-object",
-                    "--threads=2", "--window=30", "--depth=50", "--stdout", "--all"])
+                    "--no-use-bitmap-index", "--threads=2", "--window=30",
+                    "--depth=50", "--stdout", "--all"])
 
 
 def digest(output, ran_in):

@@ -43,4 +43,3 @@ def make(here, commits, files):
     subprocess.run(git + ["init", "-q", "--bare", repo], check=True)
     subprocess.run(git + ["-C", repo, "fast-import", "--quiet"],
                    input=b"".join(out), check=True)
-    subprocess.run(git + ["-C", repo, "gc", "-q"], check=True)

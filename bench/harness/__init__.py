@@ -1,0 +1,1 @@
+"""The driver behind tools/bench: what to run, and running it fairly."""
