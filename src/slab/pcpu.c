@@ -24,9 +24,13 @@ enum {
 
 static const uint32_t STOPPED = UINT32_MAX;
 
-/* What the slow path remembers of a row; races are harmless. */
+/*
+ * What the slow path remembers of a row.  Whoever holds a site of the row may
+ * change it, so all is read and written at once, and nothing that keeps the
+ * arrays whole is read twice.
+ */
 struct aux {
-	uint16_t capacity; /* wished for; the row's may lag behind */
+	uint16_t capacity; /* 0: as at first; the row's may lag behind */
 	uint8_t misses;
 	uint8_t turns;
 	uint32_t pad;
@@ -41,6 +45,7 @@ struct site {
 	uint64_t *region;
 	struct qr_row *row;
 	struct aux *aux;
+	unsigned capacity; /* read once: others may change it meanwhile */
 };
 
 static struct {
@@ -146,9 +151,8 @@ static unsigned free_bottom(const struct qr_cache *cache, struct qr_row row)
 /* How many of an array's slots may be used now. */
 static unsigned capacity(const struct site *site, bool small)
 {
-	unsigned n = site->aux->capacity;
-
-	return small && n > SMALL_CAPACITY ? SMALL_CAPACITY : n;
+	return small ? (unsigned)qr_min(site->capacity, SMALL_CAPACITY)
+		     : site->capacity;
 }
 
 /* @n words, as others may see them: the locked mode has readers. */
@@ -259,6 +263,11 @@ static void set_site(struct site *site)
 	site->region = (uint64_t *)(void *)region;
 	site->row = (struct qr_row *)(void *)&site->region[number];
 	site->aux = (struct aux *)(void *)&site->region[FIRST_AUX + number / 2];
+	site->capacity =
+		__atomic_load_n(&site->aux->capacity, __ATOMIC_RELAXED);
+	if (!site->capacity)
+		site->capacity = (unsigned)qr_min(SMALL_CAPACITY,
+						  site->cache->max_capacity);
 }
 
 /* False: the caller has no arrays, for now or for good. */
@@ -284,42 +293,45 @@ static bool locate(struct qr_cache *cache, struct site *ret_site)
 static void init_row(const struct site *site)
 {
 	unsigned slot = small_slot(site->cache);
-	unsigned n =
-		(unsigned)qr_min(SMALL_CAPACITY, site->cache->max_capacity);
 	struct qr_row row = {.at = slot, .al = slot};
 
-	site->aux->capacity = (uint16_t)n;
 	row.ft = slot + SMALL_CAPACITY + 1;
-	row.fl = row.ft + n;
+	row.fl = row.ft + capacity(site, true);
 	row_change(site, (struct qr_row){0}, row, NULL, NULL, 0);
 }
 
-static void grow(const struct site *site)
+static void grow(struct site *site)
 {
-	unsigned n = 2u * site->aux->capacity + 1;
+	unsigned n = 2 * site->capacity + 1;
 
-	if (n <= site->cache->max_capacity)
-		site->aux->capacity = (uint16_t)n;
+	if (n > site->cache->max_capacity)
+		return;
+	site->capacity = n;
+	__atomic_store_n(&site->aux->capacity, (uint16_t)n, __ATOMIC_RELAXED);
+}
+
+/* Every GROW_AFTER times; a count lost between two threads does not matter. */
+static bool is_due(uint8_t *counter)
+{
+	unsigned n = __atomic_load_n(counter, __ATOMIC_RELAXED) + 1u;
+	bool due = n >= GROW_AFTER;
+
+	__atomic_store_n(counter, due ? 0 : (uint8_t)n, __ATOMIC_RELAXED);
+	return due;
 }
 
 /* A miss that the arrays could not serve. */
-static void note_miss(const struct site *site)
+static void note_miss(struct site *site)
 {
-	if (++site->aux->misses < GROW_AFTER)
-		return;
-	site->aux->misses = 0;
-	grow(site);
+	if (is_due(&site->aux->misses))
+		grow(site);
 }
 
 /* One that they could, but it cost as much as several hits. */
-static bool note_turn(const struct site *site)
+static bool note_turn(struct site *site)
 {
-	struct aux *aux = site->aux;
-
-	if (++aux->turns < GROW_AFTER)
-		return false;
-	aux->turns = 0;
-	if (2u * aux->capacity * site->cache->size >= NEAR_BYTES)
+	if (!is_due(&site->aux->turns) ||
+	    (size_t)2 * site->capacity * site->cache->size >= NEAR_BYTES)
 		return false;
 	grow(site);
 	return true;
@@ -481,7 +493,7 @@ static void move_to_full(const struct site *site, struct qr_row row)
 	    row.ft != free_bottom(site->cache, row))
 		return;
 	next.ft = array_start(site->cache, first, true);
-	next.fl = next.ft + site->aux->capacity;
+	next.fl = next.ft + site->capacity;
 	row_change(site, row, next, &site->region[first], &site->region[row.al],
 		   n);
 }
@@ -492,13 +504,13 @@ static void move_to_full(const struct site *site, struct qr_row row)
  */
 static void top_up(const struct site *site, struct qr_row row)
 {
-	size_t n = row.at - row.al, more = site->aux->capacity - n;
+	size_t n = row.at - row.al, more = site->capacity - n;
 	void *objects[QR_MAX_BATCH];
 	struct qr_row next = row;
 
 	if (is_stopped(row) || is_untouched(row) ||
-	    !is_plausible(site->cache, row) || n >= site->aux->capacity ||
-	    (is_small(row) && site->aux->capacity > SMALL_CAPACITY))
+	    !is_plausible(site->cache, row) || n >= site->capacity ||
+	    (is_small(row) && site->capacity > SMALL_CAPACITY))
 		return;
 	more = get_batch(site->cache, (unsigned)site->id, objects, more);
 	next.at += (uint32_t)more;
@@ -507,7 +519,7 @@ static void top_up(const struct site *site, struct qr_row row)
 		put_batch(site->cache, (unsigned)site->id, objects, more);
 }
 
-static void turn(const struct site *site, struct qr_row row)
+static void turn(struct site *site, struct qr_row row)
 {
 	bool grown = note_turn(site);
 
@@ -515,7 +527,7 @@ static void turn(const struct site *site, struct qr_row row)
 		change_roles(site, row);
 	else
 		change_roles_at_home(site, row);
-	if (is_small(row) && site->aux->capacity > SMALL_CAPACITY)
+	if (is_small(row) && site->capacity > SMALL_CAPACITY)
 		move_to_full(site, read_row(site));
 	if (grown)
 		top_up(site, read_row(site));
@@ -531,7 +543,7 @@ static bool fill(const struct site *site, struct qr_row row,
 		 void *const *objects, size_t n)
 {
 	void *reversed[QR_MAX_BATCH];
-	bool small = is_small(row) && site->aux->capacity <= SMALL_CAPACITY;
+	bool small = is_small(row) && site->capacity <= SMALL_CAPACITY;
 	unsigned first =
 		is_small(row) && !small ? site->cache->first_slot : row.al;
 	struct qr_row next = {.al = first, .at = first + (unsigned)n};
@@ -544,10 +556,10 @@ static bool fill(const struct site *site, struct qr_row row,
 	       0;
 }
 
-static void *refill(const struct site *site, struct qr_row row)
+static void *refill(struct site *site, struct qr_row row)
 {
 	void *objects[QR_MAX_BATCH];
-	size_t n = qr_clamp(site->aux->capacity, 1, QR_MAX_BATCH);
+	size_t n = qr_clamp(site->capacity, 1, QR_MAX_BATCH);
 
 	note_miss(site);
 	n = get_batch(site->cache, (unsigned)site->id, objects, n);
@@ -588,7 +600,7 @@ void *qr_pcpu_alloc(struct qr_cache *cache)
 
 /* free's miss */
 
-static void flush(const struct site *site, struct qr_row row)
+static void flush(struct site *site, struct qr_row row)
 {
 	void *objects[QR_MAX_BATCH];
 	unsigned bottom = free_bottom(site->cache, row);
@@ -599,7 +611,7 @@ static void flush(const struct site *site, struct qr_row row)
 	if (row_change(site, row, next, objects, &site->region[bottom], n))
 		return;
 	note_miss(site);
-	if (site->aux->capacity > SMALL_CAPACITY)
+	if (site->capacity > SMALL_CAPACITY)
 		move_to_full(site, next);
 	verify(site->cache, objects, n);
 	put_batch(site->cache, (unsigned)site->id, objects, n);
@@ -742,7 +754,7 @@ static void give_back(const struct site *site, struct qr_row row)
 
 	copy_words((uint64_t *)(void *)objects, &site->region[a], n);
 	copy_words((uint64_t *)(void *)(objects + n), &site->region[f], m);
-	*site->aux = (struct aux){0};
+	__atomic_store_n(&site->aux->capacity, 0, __ATOMIC_RELAXED);
 	if (qr_rseq.mode == QR_RSEQ_OFF) {
 		write_row(site->row, (struct qr_row){0});
 		qr_lock_release(&region_locks[site->id].lock);
