@@ -31,7 +31,8 @@ static bool build(struct qr_cache *cache, struct qr_barn *barn)
 	qr_lock_acquire(&barn->lock);
 	if (!barn->objects) {
 		barn->objects = objects;
-		barn->capacity = cache->barn_capacity;
+		__atomic_store_n(&barn->capacity, cache->barn_capacity,
+				 __ATOMIC_RELAXED);
 		objects = NULL;
 	}
 	qr_lock_release(&barn->lock);
