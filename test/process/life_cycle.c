@@ -168,6 +168,5 @@ int main(int argc, char **argv)
 		}
 		CHECK(wait_status(pid) == 3);
 	}
-	free(objects[RESOLVE][0]);
 	_exit(0);
 }
