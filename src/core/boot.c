@@ -28,10 +28,15 @@ uint64_t qr_option(enum qr_option_id id)
 	return options.value[id];
 }
 
+/* One line, whatever the item holds: it ends before a control character. */
 static void complain(void *arg, const char *item, size_t length)
 {
+	size_t shown = 0;
+
 	(void)arg;
-	qr_warn("option not understood: %.*s", (int)length, item);
+	while (shown < length && (unsigned char)item[shown] >= ' ')
+		shown++;
+	qr_warn("option not understood: %.*s", (int)shown, item);
 }
 
 static void read_options(void)
