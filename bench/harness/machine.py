@@ -1,4 +1,4 @@
-"""What machine this is, and whether two results come from the same one."""
+"""What machine this is; results of two that differ are never compared."""
 import hashlib
 import hmac
 import os
@@ -67,12 +67,6 @@ def line(m):
              f"Linux {m['kernel']}", f"THP {m['thp']}", m["libc"],
              f"governor {m['governor'] or 'not readable'}"]
     return ", ".join(parts)
-
-
-def differences(a, b):
-    """The fields in which two machines differ, as text; empty: the same."""
-    return [f"{k}: {a.get(k)} against {b.get(k)}"
-            for k in sorted(set(a) | set(b)) if a.get(k) != b.get(k)]
 
 
 def cpu_seconds():
