@@ -57,4 +57,18 @@ void qr_buddy_unlink(struct qr_zone *zone, struct qr_page *page);
 void qr_buddy_set_type(struct qr_zone *zone, size_t frame, size_t n,
 		       enum qr_migratetype type);
 
+/*
+ * arena/fault.c: of which order a block should be faulted in before @want is
+ * taken; 0: none.
+ */
+unsigned qr_fault_order(const struct qr_zone *zone,
+			const struct qr_buddy_request *want);
+
+/*
+ * Make a clean block of @order resident; zone->lock is released meanwhile.
+ * False: there is none, and the lock was held all along.
+ */
+bool qr_fault_ahead(struct qr_zone *zone, unsigned order,
+		    enum qr_migratetype type);
+
 #endif

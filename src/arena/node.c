@@ -366,8 +366,17 @@ static void unlock(struct qr_lock *lock, bool child)
 		qr_lock_release(lock);
 }
 
+/* What other threads had off the lists is lost to a child. */
+static void forget_isolated(struct qr_zone *zone)
+{
+	zone->counters.allocated += zone->nr_isolated;
+	zone->nr_isolated = 0;
+}
+
 void qr_nodes_unlock_all(bool child)
 {
+	for (unsigned i = 0; child && i < qr_nr_zones; i++)
+		forget_isolated(&qr_zones[i]);
 	for (unsigned i = 0; i < qr_nr_zones; i++)
 		unlock(&qr_zones[i].lock, child);
 	qr_pcps_unlock_all(child);

@@ -36,8 +36,11 @@ void qr_zone_set_watermarks(struct qr_zone *zone, size_t high)
 	zone->low = high / 2;
 }
 
-/* A purge has blocks isolated: wait for its end.  zone->lock is held. */
-static bool wait_for_purge(struct qr_zone *zone)
+/*
+ * Blocks are isolated: wait for the end of a purge, or of a step of
+ * fault-ahead, which is short.  zone->lock is held.
+ */
+static bool wait_for_isolated(struct qr_zone *zone)
 {
 	if (!zone->nr_isolated)
 		return false;
@@ -48,6 +51,31 @@ static bool wait_for_purge(struct qr_zone *zone)
 	return true;
 }
 
+/* zone->lock is held, but not all along. */
+static bool grow(struct qr_zone *zone, unsigned order, enum qr_migratetype type)
+{
+	size_t frontier = zone->frontier;
+	bool grown;
+
+	if (!qr_zone_has_room(zone, order))
+		return false;
+	qr_lock_release(&zone->lock);
+	grown = qr_zone_grow(zone, order, type, frontier);
+	qr_lock_acquire(&zone->lock);
+	return grown;
+}
+
+/* The resident block that fault-ahead asks for, before @want is taken. */
+static void fault_ahead(struct qr_zone *zone,
+			const struct qr_buddy_request *want)
+{
+	unsigned order = qr_fault_order(zone, want);
+
+	if (order && !qr_fault_ahead(zone, order, want->type) &&
+	    grow(zone, order, want->type))
+		qr_fault_ahead(zone, order, want->type);
+}
+
 /*
  * As qr_buddy_take, but grow the zone if nothing fits; zone->lock is held,
  * but not all along.
@@ -56,23 +84,12 @@ static size_t take_or_grow(struct qr_zone *zone, struct qr_buddy_request *want)
 {
 	size_t frame;
 
+	fault_ahead(zone, want);
 	while (!(frame = qr_buddy_take(zone, want))) {
-		size_t frontier = zone->frontier;
-		bool grown;
-
-		if (want->desperate) {
-			if (!wait_for_purge(zone))
-				return 0;
-			continue;
-		}
-		if (!qr_zone_has_room(zone, want->order)) {
-			want->desperate = true;
-			continue;
-		}
-		qr_lock_release(&zone->lock);
-		grown = qr_zone_grow(zone, want->order, want->type, frontier);
-		qr_lock_acquire(&zone->lock);
-		want->desperate = !grown;
+		if (!want->desperate)
+			want->desperate = !grow(zone, want->order, want->type);
+		else if (!wait_for_isolated(zone))
+			return 0;
 	}
 	return frame;
 }

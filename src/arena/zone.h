@@ -42,6 +42,7 @@ struct qr_zone_counters {
 	uint64_t purge_calls;
 	uint64_t fallbacks;		/* blocks taken from the other type */
 	uint64_t foreign;		/* frames for callers of other nodes */
+	uint64_t faulted;		/* frames had before they were touched */
 };
 
 struct qr_zone {
@@ -62,9 +63,10 @@ struct qr_zone {
 	struct qr_free_area area[QR_NR_MIGRATETYPES][2];	/* [dirty] */
 	size_t nr_free;			/* frames in free blocks */
 	size_t nr_dirty;		/* of these, resident */
-	size_t nr_isolated;		/* frames in blocks being purged */
+	size_t nr_isolated;		/* frames in blocks the kernel works on */
 	size_t low, high;		/* of nr_dirty, least values */
 	size_t stuck;			/* nr_dirty that no purge could lower */
+	uint8_t fault_order;		/* next step of arena/fault.c */
 	struct qr_zone_counters counters;
 };
 

@@ -10,6 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
@@ -136,6 +139,15 @@ int qr_map_purge(void *addr, size_t size)
 {
 	int saved = errno;
 	int rc = madvise(addr, size, MADV_DONTNEED) ? -errno : 0;
+
+	errno = saved;
+	return rc;
+}
+
+int qr_map_populate(void *addr, size_t size)
+{
+	int saved = errno;
+	int rc = madvise(addr, size, MADV_POPULATE_WRITE) ? -errno : 0;
 
 	errno = saved;
 	return rc;

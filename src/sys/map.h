@@ -45,6 +45,9 @@ int qr_map_extend(void *addr, size_t size);
 /* Give the memory back; it reads as zeros afterwards.  -EINVAL: locked. */
 int qr_map_purge(void *addr, size_t size);
 
+/* Back all of it with memory now; -EINVAL: the kernel cannot. */
+int qr_map_populate(void *addr, size_t size);
+
 /* Usable, zero memory of its own, aligned to @align; NULL: a limit. */
 void *qr_map_map(size_t size, size_t align);
 
