@@ -64,14 +64,17 @@ class Runner:
                 stdin=stdin, stdout=out, stderr=err).returncode
         busy, stolen = (now - before for now, before in
                         zip(machine.cpu_seconds(), (busy, stolen)))
-        errors = (ran_in / "errors").read_bytes()[-400:].decode(
-            errors="replace").strip()
+        errors = (ran_in / "errors").read_text(errors="replace").strip()
+        not_preloaded = "cannot be preloaded" in errors     # says ld.so
+        errors = errors[-400:]
         if code != 0:
             return dict(record, ok=False, why="not started", errors=errors)
         record.update(json.loads(cost.read_text()))
         own = record["user_s"] + record["sys_s"]
         record.update(other_cpu_s=round(max(0.0, busy - own), 2),
                       stolen_s=round(stolen, 2))
+        if alloc.preload and not_preloaded:
+            record["preloaded"] = False
         why = self._failure(record, alloc)
         if not why:
             why = self._look_at_output(workload, output, ran_in, record)

@@ -10,11 +10,16 @@ import shutil
 import macro
 from macro import Command
 
+from . import machine
 from .allocators import Unusable, linked_foreign
 
 
+# The group of a program by its kind in list.json; others are micro.
+GROUPS = {"trace": "trace", "reclaim": "reclaim", "always": "reclaim"}
+
+
 class Workload:
-    """group is micro, trace or macro; name is GROUP/SHORT."""
+    """group is micro, reclaim, trace or macro; name is GROUP/SHORT."""
 
     def __init__(self, group, short, question):
         self.group, self.short, self.question = group, short, question
@@ -45,7 +50,7 @@ class Micro(Workload):
     """A program that measures itself and writes JSON lines."""
 
     def __init__(self, entry, long):
-        group = "trace" if entry["kind"] == "trace" else "micro"
+        group = GROUPS.get(entry["kind"], "micro")
         super().__init__(group, entry["name"].removeprefix("trace-"),
                          entry["question"])
         self.kind = entry["kind"]
@@ -63,6 +68,8 @@ class Micro(Workload):
     def prepare(self, folder):
         if not os.path.exists(self.path):
             raise Unusable(f"{os.path.basename(self.path)} is not built")
+        if self.kind == "always" and machine.describe()["thp"] != "always":
+            raise Unusable("huge pages are not \"always\" on this system")
 
     def command(self, alloc, ran_in):
         argv = [self._path(alloc), "--json", os.path.join(ran_in, "lines")]

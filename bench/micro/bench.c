@@ -21,6 +21,7 @@ bool bench_quick;
 uint64_t bench_seed = 42;
 
 static const char *bench_name = "?";
+static uint64_t begun;
 static int out = STDOUT_FILENO;
 static _Atomic(size_t) own_bytes;
 static char line[LINE_MAX_BYTES];
@@ -35,6 +36,7 @@ static _Noreturn void leave(const char *why, const char *what)
 void bench_begin(const char *name, int argc, char **argv)
 {
 	bench_name = name;
+	begun = bench_now();
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--quick")) {
 			bench_quick = true;
@@ -152,6 +154,11 @@ uint64_t bench_cpu(void)
 	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+double bench_elapsed(void)
+{
+	return (double)(bench_now() - begun) / 1e9;
+}
+
 uint64_t bench_minflt(void)
 {
 	struct rusage usage;
@@ -254,6 +261,14 @@ size_t bench_anonymous(void)
 
 	read_file("/proc/self/smaps_rollup", text, sizeof(text));
 	return without_own(sum_lines(text, "Anonymous:", "Pss_Shmem:"));
+}
+
+size_t bench_rss(void)
+{
+	char text[4096];
+
+	read_file("/proc/self/smaps_rollup", text, sizeof(text));
+	return without_own(sum_lines(text, "Rss:", "Rss:"));
 }
 
 void *bench_own(size_t bytes)

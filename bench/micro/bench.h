@@ -52,6 +52,8 @@ void bench_series(const char *label, const char *series, size_t count,
 /* Monotonic time, and CPU time of the whole process, helpers included: ns. */
 uint64_t bench_now(void);
 uint64_t bench_cpu(void);
+/* Seconds since bench_begin(). */
+double bench_elapsed(void);
 /*
  * Page faults taken, all threads together.  ru_minflt counts each page that
  * MADV_POPULATE_WRITE fills as a fault, although none was taken; so this asks
@@ -68,6 +70,8 @@ const char *bench_faults_metric(void);
  */
 size_t bench_resident(void);
 size_t bench_anonymous(void);
+/* The whole resident set, code and files too, exact. */
+size_t bench_rss(void);
 /* Zeroed, resident memory of the program's own; never given back. */
 void *bench_own(size_t bytes);
 /* The program itself made so many more, or fewer, bytes resident. */

@@ -11,6 +11,7 @@ SUBJECT = "quarry"
 MEANS = [("macro", "time"), ("macro", "rss"), ("macro", "faults"),
          ("micro", "time"), ("micro", "rss"), ("micro", "memory"),
          ("micro", "faults"), ("micro", "latency"),
+         ("reclaim", "memory"), ("reclaim", "time"),
          ("trace", "time"), ("trace", "rss")]
 TITLES = {"time": "CPU", "rss": "peak RSS", "faults": "page faults",
           "memory": "memory kept", "latency": "latency p99.99"}
