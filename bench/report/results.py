@@ -11,6 +11,7 @@ import dataclasses
 import json
 
 from . import machine_differences
+from .stats import quartiles
 
 # What a number counts as, by its unit; see Item.
 TIME_UNITS = {"ns", "us", "ms", "s"}
@@ -49,6 +50,11 @@ class Item:
 
     def add(self, alloc, block, value):
         self.values.setdefault(alloc, {})[block] = value
+
+    def spread(self, alloc):
+        """(first quartile, median, third quartile) as measured, or None."""
+        values = self.values.get(alloc)
+        return quartiles(values.values()) if values else None
 
     def costs(self, alloc):
         """{block: value}, turned so that less is better, and positive."""

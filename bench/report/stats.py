@@ -49,6 +49,7 @@ def centre(values):
 
 def quartiles(values):
     """(first quartile, median, third quartile)"""
+    values = list(values)
     if len(values) == 1:
         return (values[0],) * 3
     return tuple(statistics.quantiles(values, n=4, method="inclusive"))

@@ -44,7 +44,7 @@ def _lowest(ratios, without=None):
     return min(names, key=lambda a: ratios[a].log, default=None)
 
 
-def _base(results):
+def base_of(results):
     return BASE if BASE in results.allocators else results.allocators[0]
 
 
@@ -60,8 +60,21 @@ def _row(item, names, base):
 
 
 def rows(results):
-    names, base = results.allocators, _base(results)
+    names, base = results.allocators, base_of(results)
     return [_row(i, names, base) for i in items(results)]
+
+
+def by_workload(some, names, base):
+    """[(workload's short name, {alloc: Ratio})]: the cases of one workload
+    taken together."""
+    out = {}
+    for row in some:
+        out.setdefault(row.item.workload, []).append(row)
+    return [(w.split("/", 1)[1],
+             {a: geomean([[log_ratios(r.item.costs(a), r.item.costs(base))
+                           for r in cases]])
+              for a in names if all(a in r.ratios for r in cases)})
+            for w, cases in out.items()]
 
 
 def _by_workload(some, above, below):
@@ -92,7 +105,7 @@ def _mean(group, kind, some, names, base):
 
 
 def means(results, all_rows):
-    names, base = results.allocators, _base(results)
+    names, base = results.allocators, base_of(results)
     out = []
     for group, kind in MEANS:
         some = [r for r in all_rows if r.item.counts and
@@ -112,13 +125,15 @@ def record(results, all_rows, all_means):
             out["subject_to_best_peer"] = one.against_peer.record()
         return out
     return {
-        "machine": results.machine, "base": _base(results),
+        "machine": results.machine, "base": base_of(results),
         "allocators": results.plan["allocators"],
         "means": [dict(group=m.group, kind=m.kind, workloads=m.workloads,
                        left_out=m.left_out, **ratios(m)) for m in all_means],
         "rows": [dict(workload=r.item.workload, case=r.item.case,
                       metric=r.item.metric, unit=r.item.unit,
-                      kind=r.item.kind, counts=r.item.counts, **ratios(r))
+                      kind=r.item.kind, counts=r.item.counts,
+                      quartiles={a: r.item.spread(a) for a in r.ratios},
+                      **ratios(r))
                  for r in all_rows],
         "failures": [{"workload": w, "alloc": a, "why": why}
                      for (w, a), why in results.failures().items()],
@@ -152,7 +167,7 @@ def compare(a, b):
         if not before or row.item.workload in skip or not row.item.counts:
             continue
         for alloc, now in row.ratios.items():
-            if alloc in before.ratios and alloc != _base(b):
+            if alloc in before.ratios and alloc != base_of(b):
                 out.append((row, alloc,
                             quotient(now, before.ratios[alloc])))
     return out

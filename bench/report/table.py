@@ -9,7 +9,9 @@ class Style:
         self.colour = colour
 
     def bold(self, text):
-        return f"\033[1m{text}\033[0m" if self.colour else f"*{text.strip()}*".rjust(len(text))
+        if self.colour:
+            return f"\033[1m{text}\033[0m"
+        return f"*{text.strip()}*".rjust(len(text))
 
     def dim(self, text):
         return f"\033[2m{text}\033[0m" if self.colour else text
@@ -80,16 +82,18 @@ def rows_table(results, rows, group, kind, style):
     return out
 
 
-def failures_table(results):
+def failures(results):
     out = []
     for (workload, alloc), why in sorted(results.failures().items()):
         total = sum(r["workload"] == workload and r["alloc"] == alloc
                     for r in results.runs)
         out.append(f"FAILED {len(why)} of {total}: {workload} under {alloc}: "
                    f"{why[0]}")
-    for s in results.skips:
-        out.append(f"left out {s['what']}: {s['why']}")
     return out
+
+
+def skips(results):
+    return [f"left out {s['what']}: {s['why']}" for s in results.skips]
 
 
 def notes(results):
@@ -109,7 +113,7 @@ def full(results, rows, means, style):
         one = rows_table(results, rows, group, kind, style)
         out += one + [""] if one else []
     out += means_table(results, means, style) + [""]
-    return out + failures_table(results) + notes(results)
+    return out + failures(results) + skips(results) + notes(results)
 
 
 def compare_table(changes, base, style):
