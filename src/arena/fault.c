@@ -36,13 +36,6 @@ enum {
 /* The kernel cannot (before Linux 5.14). */
 static _Atomic bool unsupported;
 
-/* Frames in use or free, that have memory. */
-static size_t nr_resident(const struct qr_zone *zone)
-{
-	return zone->frontier - zone->start - zone->nr_free -
-	       zone->nr_isolated + zone->nr_dirty;
-}
-
 unsigned qr_fault_order(const struct qr_zone *zone,
 			const struct qr_buddy_request *want)
 {
@@ -52,7 +45,7 @@ unsigned qr_fault_order(const struct qr_zone *zone,
 	if (qr_likely(zone->area[want->type][1].nonempty >> want->order) ||
 	    want->nr_frames > MAX_REQUEST || zone->fault_order == FAULT_OFF)
 		return 0;
-	resident = nr_resident(zone);
+	resident = qr_zone_resident(zone);
 	share = resident >> SHARE_SHIFT;
 	if (resident < MIN_RESIDENT ||
 	    atomic_load_explicit(&unsupported, memory_order_relaxed))

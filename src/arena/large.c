@@ -39,6 +39,7 @@
 #include "arena/large.h"
 
 #include "arena/large_bins.h"
+#include "arena/node.h"
 #include "arena/vma.h"
 #include "base/bits.h"
 #include "sys/lock.h"
@@ -62,6 +63,7 @@ static const uintptr_t LOWEST = 1 << 16;
 static struct qr_lock lock = QR_LOCK_INIT(QR_RANK_LARGE);
 /* under the lock */
 static struct qr_large_bins cache, parked, stale;
+static struct qr_window unused; /* least cache.bytes */
 
 static _Atomic size_t cache_limit = (size_t)32 << 20;
 static _Atomic size_t live, nr_live;
@@ -307,6 +309,7 @@ static struct qr_vma *take_cached(size_t size, size_t align)
 				size + (size >> FIT_SHIFT));
 	if (vma)
 		take_from_bins_locked(vma);
+	qr_window_note_least(&unused, cache.bytes);
 	qr_lock_release(&lock);
 	return vma;
 }
@@ -329,7 +332,9 @@ static struct qr_vma *obtain(size_t size, size_t align, bool *ret_zero)
 	}
 	if (!vma)
 		vma = map_new(size, align);
-	if (!vma) {
+	if (vma) {
+		qr_nodes_reclaim_for(size);
+	} else {
 		vma = take_parked(size, align, STALE);
 		*ret_zero = false;
 	}
@@ -434,6 +439,17 @@ size_t qr_large_trim(size_t keep)
 	if (!keep)
 		bytes += unpark(STALE) + unpark(PARKED);
 	return bytes;
+}
+
+size_t qr_large_age(void)
+{
+	size_t keep;
+
+	qr_lock_acquire(&lock);
+	keep = cache.bytes - qr_min(cache.bytes, qr_window_least(&unused));
+	qr_window_turn(&unused, cache.bytes);
+	qr_lock_release(&lock);
+	return shrink_cache(keep);
 }
 
 /* ---- realloc ---- */
@@ -614,8 +630,5 @@ void qr_large_lock_all(void)
 void qr_large_unlock_all(bool child)
 {
 	qr_vma_unlock_all(child);
-	if (child)
-		qr_lock_reset(&lock);
-	else
-		qr_lock_release(&lock);
+	qr_lock_after_fork(&lock, child);
 }

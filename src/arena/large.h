@@ -39,6 +39,9 @@ bool qr_large_find(uintptr_t addr, uintptr_t *ret_start, size_t *ret_size);
 /* Unmap what the cache keeps until at most @keep bytes are left: bytes. */
 size_t qr_large_trim(size_t keep);
 
+/* A tick of the reclaimer's clock: unmap what nobody needed lately; bytes. */
+size_t qr_large_age(void);
+
 struct qr_large_stats {
 	size_t live, nr_live;		/* bytes, objects */
 	size_t cached, nr_cached;	/* kept for reuse, with memory */

@@ -221,8 +221,5 @@ void qr_meta_lock_all(void)
 
 void qr_meta_unlock_all(bool child)
 {
-	if (child)
-		qr_lock_reset(&lock);
-	else
-		qr_lock_release(&lock);
+	qr_lock_after_fork(&lock, child);
 }

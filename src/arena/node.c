@@ -125,6 +125,15 @@ unsigned qr_node_with_memory(unsigned node)
 	return zonelist(node)[0];
 }
 
+unsigned qr_home_node(void)
+{
+	unsigned node = 0;
+
+	if (qr_unlikely(nodes.nr_nodes > 1))
+		qr_topology_cpu(&node);
+	return qr_node_with_memory(node);
+}
+
 struct request {
 	size_t nr_frames;
 	unsigned align_order;
@@ -343,6 +352,50 @@ size_t qr_nodes_trim(size_t keep)
 	return frames << QR_FRAME_SHIFT;
 }
 
+size_t qr_nodes_age(void)
+{
+	/* acquire: pairs with add_span */
+	unsigned nr = atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
+	size_t frames = 0;
+
+	qr_pcps_age();
+	for (unsigned i = 0; i < nr; i++)
+		frames += qr_zone_age(&qr_zones[i]);
+	return frames << QR_FRAME_SHIFT;
+}
+
+void qr_nodes_reclaim_for(size_t size)
+{
+	/* acquire: pairs with add_span */
+	unsigned nr = atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
+	size_t frames = size >> QR_FRAME_SHIFT;
+
+	for (unsigned i = 0; i < nr && frames; i++) {
+		size_t n;
+
+		qr_lock_acquire(&qr_zones[i].lock);
+		n = qr_zone_excess_for(&qr_zones[i], frames);
+		qr_lock_release(&qr_zones[i].lock);
+		if (n)
+			qr_zone_reclaim(&qr_zones[i], n);
+		frames -= qr_min(frames, n);
+	}
+}
+
+size_t qr_nodes_resident(void)
+{
+	/* acquire: pairs with add_span */
+	unsigned nr = atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
+	size_t frames = 0;
+
+	for (unsigned i = 0; i < nr; i++) {
+		qr_lock_acquire(&qr_zones[i].lock);
+		frames += qr_zone_resident(&qr_zones[i]);
+		qr_lock_release(&qr_zones[i].lock);
+	}
+	return frames << QR_FRAME_SHIFT;
+}
+
 /*
  * fork
  */
@@ -358,14 +411,6 @@ void qr_nodes_lock_all(void)
 		qr_lock_acquire(&qr_zones[i].lock);
 }
 
-static void unlock(struct qr_lock *lock, bool child)
-{
-	if (child)
-		qr_lock_reset(lock);
-	else
-		qr_lock_release(lock);
-}
-
 /* What other threads had off the lists is lost to a child. */
 static void forget_isolated(struct qr_zone *zone)
 {
@@ -378,9 +423,9 @@ void qr_nodes_unlock_all(bool child)
 	for (unsigned i = 0; child && i < qr_nr_zones; i++)
 		forget_isolated(&qr_zones[i]);
 	for (unsigned i = 0; i < qr_nr_zones; i++)
-		unlock(&qr_zones[i].lock, child);
+		qr_lock_after_fork(&qr_zones[i].lock, child);
 	qr_pcps_unlock_all(child);
 	for (unsigned i = 0; i < qr_nr_zones; i++)
-		unlock(&qr_zones[i].purge_lock, child);
-	unlock(&qr_span_lock, child);
+		qr_lock_after_fork(&qr_zones[i].purge_lock, child);
+	qr_lock_after_fork(&qr_span_lock, child);
 }

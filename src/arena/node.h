@@ -64,6 +64,24 @@ void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order);
 /* Give free memory back, but @keep bytes; returns the bytes returned. */
 size_t qr_nodes_trim(size_t keep);
 
+/*
+ * A tick of the reclaimer's clock: give back what nobody needed lately, from
+ * pcps and zones; bytes that went to the kernel.
+ */
+size_t qr_nodes_age(void);
+
+/*
+ * @size bytes of fresh memory were mapped beside the zones: give back as many
+ * of theirs, if they have more than base (arena/zone.h).
+ */
+void qr_nodes_reclaim_for(size_t size);
+
+/* Bytes of the zones that have memory. */
+size_t qr_nodes_resident(void);
+
+/* The node that serves the CPU that we run on. */
+unsigned qr_home_node(void);
+
 /* fork: every lock of spans, zones and pcps. */
 void qr_nodes_lock_all(void);
 void qr_nodes_unlock_all(bool child);

@@ -55,6 +55,7 @@ static struct qr_pcp *get(unsigned cpu)
 /* An empty pcp takes the node of the next that comes.  It is locked. */
 static bool is_of_node(struct qr_pcp *pcp, unsigned node)
 {
+	pcp->used = true;
 	if (!pcp->nr_frames && !pcp->nr_runs)
 		pcp->node = (uint8_t)node;
 	return pcp->node == node;
@@ -227,7 +228,7 @@ struct qr_page *qr_pcp_alloc_run(unsigned cpu, unsigned node, size_t nr_frames,
 		return NULL;
 	qr_lock_acquire(&pcp->lock);
 	i = find_run(pcp, nr_frames, align_order);
-	if (i < pcp->nr_runs && pcp->node == node) {
+	if (i < pcp->nr_runs && is_of_node(pcp, node)) {
 		page = pcp->runs[i].page;
 		pcp->nr_runs--;
 		for (; i < pcp->nr_runs; i++)
@@ -262,21 +263,41 @@ bool qr_pcp_free_run(struct qr_page *page, unsigned cpu)
 	return true;
 }
 
-void qr_pcps_drain(void)
+static void drain(struct qr_pcp *pcp, bool idle_only)
 {
-	for (unsigned cpu = 0; cpu < nr_pcps; cpu++) {
-		struct qr_pcp *pcp = &qr_pcps[cpu];
-		struct cut cut;
+	struct cut cut;
+	bool leave;
 
-		if (!is_ready(pcp))
-			continue;
-		qr_lock_acquire(&pcp->lock);
+	qr_lock_acquire(&pcp->lock);
+	leave = idle_only && pcp->used;
+	pcp->used = false;
+	if (!leave) {
 		cut_blocks(pcp, 0, &cut);
 		cut_runs(pcp, 0, 0, &cut);
-		qr_lock_release(&pcp->lock);
-		free_blocks(&cut);
-		free_runs(&cut);
 	}
+	qr_lock_release(&pcp->lock);
+	if (leave)
+		return;
+	free_blocks(&cut);
+	free_runs(&cut);
+}
+
+static void drain_all(bool idle_only)
+{
+	for (unsigned cpu = 0; cpu < nr_pcps; cpu++) {
+		if (is_ready(&qr_pcps[cpu]))
+			drain(&qr_pcps[cpu], idle_only);
+	}
+}
+
+void qr_pcps_drain(void)
+{
+	drain_all(false);
+}
+
+void qr_pcps_age(void)
+{
+	drain_all(true);
 }
 
 size_t qr_pcps_count(void)
@@ -307,11 +328,7 @@ void qr_pcps_lock_all(void)
 void qr_pcps_unlock_all(bool child)
 {
 	for (unsigned cpu = 0; cpu < nr_pcps; cpu++) {
-		if (!is_ready(&qr_pcps[cpu]))
-			continue;
-		if (child)
-			qr_lock_reset(&qr_pcps[cpu].lock);
-		else
-			qr_lock_release(&qr_pcps[cpu].lock);
+		if (is_ready(&qr_pcps[cpu]))
+			qr_lock_after_fork(&qr_pcps[cpu].lock, child);
 	}
 }

@@ -41,6 +41,7 @@ struct qr_pcp {
 	/* lock */
 	uint8_t node;		/* of the zones whose pages are here */
 	uint8_t nr_runs;
+	bool used;		/* since the last tick */
 	uint32_t nr_frames;	/* in blocks */
 	uint32_t run_frames;	/* in runs */
 	struct qr_list blocks[QR_PCP_ORDERS];	/* hot first */
@@ -68,8 +69,9 @@ void qr_pcp_refill(unsigned cpu, unsigned node, unsigned order,
 bool qr_pcp_free_block(struct qr_page *page, unsigned cpu, unsigned order);
 bool qr_pcp_free_run(struct qr_page *page, unsigned cpu);
 
-/* Empty every pcp into the zones. */
+/* Empty every pcp into the zones, or those that nobody used for a tick. */
 void qr_pcps_drain(void);
+void qr_pcps_age(void);
 
 /* Frames in all pcps. */
 size_t qr_pcps_count(void);

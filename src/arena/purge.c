@@ -18,6 +18,7 @@
 enum {
 	BATCH = 16,		/* blocks isolated at once */
 	BATCH_FRAMES = 1 << 12, /* and frames, but for the first */
+	LEAST_FRAMES = 64,	/* worth a call, or several */
 	BARE = 1, /* page->inuse of a free block: stripped already */
 };
 
@@ -126,30 +127,48 @@ size_t qr_zone_purge(struct qr_zone *zone, size_t keep)
 	return purged;
 }
 
-static size_t nr_live(const struct qr_zone *zone)
+/* Free resident frames that are kept whatever happens. */
+static size_t base(const struct qr_zone *zone)
 {
-	return zone->frontier - zone->start - zone->nr_free - zone->nr_isolated;
+	return zone->high + qr_zone_in_use(zone) / 4;
 }
 
-bool qr_zone_above_high(const struct qr_zone *zone)
+static bool is_above(const struct qr_zone *zone, size_t mark)
 {
-	return zone->nr_dirty > zone->high + nr_live(zone) / 4 &&
+	return zone->nr_dirty > mark &&
 	       zone->nr_dirty > zone->stuck + zone->stuck / 4;
 }
 
-void qr_zone_reclaim(struct qr_zone *zone)
+size_t qr_zone_excess(const struct qr_zone *zone)
+{
+	size_t peak = qr_max(base(zone), zone->high + zone->peak);
+
+	return qr_unlikely(is_above(zone, peak))
+		       ? zone->nr_dirty - peak + base(zone) / 2
+		       : 0;
+}
+
+size_t qr_zone_excess_for(const struct qr_zone *zone, size_t n)
+{
+	size_t above;
+
+	if (qr_likely(!is_above(zone, base(zone))))
+		return 0;
+	above = zone->nr_dirty - base(zone);
+	return qr_min(qr_max(n, LEAST_FRAMES), above);
+}
+
+void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames)
 {
 	size_t keep;
-	bool above;
 
 	if (!qr_lock_try(&zone->purge_lock))
 		return;
 	qr_lock_acquire(&zone->lock);
-	above = qr_zone_above_high(zone);
-	keep = zone->low + nr_live(zone) / 8;
+	keep = zone->nr_dirty - qr_min(zone->nr_dirty, nr_frames);
+	zone->counters.direct++;
 	qr_lock_release(&zone->lock);
-	if (above)
-		purge_locked(zone, keep);
+	purge_locked(zone, keep);
 	qr_lock_release(&zone->purge_lock);
 }
 
@@ -194,16 +213,63 @@ static bool strip_batch(struct qr_zone *zone)
 	return batch.n != 0;
 }
 
-size_t qr_zone_trim(struct qr_zone *zone, size_t keep)
+/* Addresses and descriptors that are no longer needed go back. */
+static void strip(struct qr_zone *zone)
 {
-	size_t purged = qr_zone_purge(zone, keep);
-
-	if (keep)
-		return purged;
 	qr_zone_retreat(zone);
 	qr_lock_acquire(&zone->purge_lock);
 	while (strip_batch(zone))
 		;
 	qr_lock_release(&zone->purge_lock);
+}
+
+size_t qr_zone_trim(struct qr_zone *zone, size_t keep)
+{
+	size_t purged = qr_zone_purge(zone, keep);
+
+	if (!keep)
+		strip(zone);
+	return purged;
+}
+
+/* A tick ends: how many frames nobody needed. */
+static size_t turn_windows(struct qr_zone *zone)
+{
+	size_t unused;
+
+	qr_lock_acquire(&zone->lock);
+	unused = qr_min(qr_window_least(&zone->unused), zone->nr_dirty);
+	qr_window_turn(&zone->unused, zone->nr_dirty);
+	zone->peak = qr_window_most(&zone->used);
+	qr_window_turn(&zone->used, qr_zone_in_use(zone));
+	qr_lock_release(&zone->lock);
+	return unused;
+}
+
+/* A batch at a time, so that a trim or a fork need not wait for long. */
+static size_t purge_batch(struct qr_zone *zone, size_t nr_frames)
+{
+	size_t purged, keep;
+
+	qr_lock_acquire(&zone->purge_lock);
+	qr_lock_acquire(&zone->lock);
+	keep = zone->nr_dirty -
+	       qr_min(zone->nr_dirty, qr_min(nr_frames, BATCH_FRAMES));
+	qr_lock_release(&zone->lock);
+	purged = purge_locked(zone, keep);
+	qr_lock_release(&zone->purge_lock);
+	return purged;
+}
+
+size_t qr_zone_age(struct qr_zone *zone)
+{
+	size_t unused = turn_windows(zone), purged = 0, n;
+
+	if (unused < LEAST_FRAMES)
+		return 0;
+	while (purged < unused &&
+	       (n = purge_batch(zone, unused - purged)))
+		purged += n;
+	strip(zone);
 	return purged;
 }

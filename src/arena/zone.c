@@ -94,6 +94,20 @@ static size_t take_or_grow(struct qr_zone *zone, struct qr_buddy_request *want)
 	return frame;
 }
 
+/* Frames were taken. */
+static void note_use(struct qr_zone *zone)
+{
+	qr_window_note_least(&zone->unused, zone->nr_dirty);
+	qr_window_note_most(&zone->used, qr_zone_in_use(zone));
+}
+
+/* Is there a resident block of that type and order? */
+static bool has_resident(const struct qr_zone *zone, enum qr_migratetype type,
+			 unsigned order)
+{
+	return zone->area[type][1].nonempty >> order;
+}
+
 struct qr_page *qr_zone_alloc(struct qr_zone *zone, size_t nr_frames,
 			      unsigned align_order, enum qr_migratetype type,
 			      bool *ret_clean)
@@ -105,9 +119,11 @@ struct qr_page *qr_zone_alloc(struct qr_zone *zone, size_t nr_frames,
 		.ret_clean = ret_clean,
 	};
 	struct qr_page *page = NULL;
-	size_t frame;
+	size_t frame, reclaim;
+	bool resident;
 
 	qr_lock_acquire(&zone->lock);
+	resident = has_resident(zone, type, want.order);
 	frame = take_or_grow(zone, &want);
 	if (frame) {
 		page = qr_zone_page(zone, frame);
@@ -117,23 +133,27 @@ struct qr_page *qr_zone_alloc(struct qr_zone *zone, size_t nr_frames,
 		page->nr_pages = nr_frames;
 		zone->counters.allocated += nr_frames;
 	}
+	note_use(zone);
+	reclaim = resident ? 0 : qr_zone_excess_for(zone, nr_frames);
 	qr_lock_release(&zone->lock);
+	if (qr_unlikely(reclaim))
+		qr_zone_reclaim(zone, reclaim);
 	return page;
 }
 
 void qr_zone_free(struct qr_zone *zone, struct qr_page *page, size_t nr_frames)
 {
-	bool reclaim;
+	size_t reclaim;
 
 	qr_lock_acquire(&zone->lock);
 	qr_page_set_state(page, QR_PAGE_UNUSED);
 	zone->counters.freed += nr_frames;
 	qr_buddy_put_range(zone, qr_zone_frame(zone, page), nr_frames,
 			   nr_frames);
-	reclaim = qr_zone_above_high(zone);
+	reclaim = qr_zone_excess(zone);
 	qr_lock_release(&zone->lock);
 	if (qr_unlikely(reclaim))
-		qr_zone_reclaim(zone);
+		qr_zone_reclaim(zone, reclaim);
 }
 
 /*
@@ -180,6 +200,7 @@ bool qr_zone_extend(struct qr_zone *zone, struct qr_page *page, size_t more)
 		page->nr_pages += more;
 		zone->counters.allocated += more;
 	}
+	note_use(zone);
 	qr_lock_release(&zone->lock);
 	return done;
 }
@@ -192,9 +213,11 @@ size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
 		.order = order,
 		.type = QR_MIGRATE_SLAB,
 	};
-	size_t got = 0;
+	size_t got = 0, reclaim;
+	bool resident;
 
 	qr_lock_acquire(&zone->lock);
+	resident = has_resident(zone, want.type, order);
 	for (size_t frame = take_or_grow(zone, &want); frame;) {
 		struct qr_page *page = qr_zone_page(zone, frame);
 
@@ -203,12 +226,16 @@ size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
 		page->zone = zone->index;
 		qr_list_add_tail(&page->link, ret_blocks);
 		/* more than was asked for: only if it costs nothing */
-		frame = ++got < n && zone->area[want.type][1].nonempty >> order
+		frame = ++got < n && has_resident(zone, want.type, order)
 				? qr_buddy_take(zone, &want)
 				: 0;
 	}
 	zone->counters.allocated += got << order;
+	note_use(zone);
+	reclaim = resident ? 0 : qr_zone_excess_for(zone, got << order);
 	qr_lock_release(&zone->lock);
+	if (qr_unlikely(reclaim))
+		qr_zone_reclaim(zone, reclaim);
 	return got;
 }
 
@@ -216,7 +243,7 @@ void qr_zone_free_bulk(struct qr_zone *zone, unsigned order,
 		       struct qr_list *blocks)
 {
 	size_t size = (size_t)1 << order;
-	bool reclaim;
+	size_t reclaim;
 
 	qr_lock_acquire(&zone->lock);
 	QR_LIST_FOR_EACH(node, safe, blocks) {
@@ -228,8 +255,8 @@ void qr_zone_free_bulk(struct qr_zone *zone, unsigned order,
 		zone->counters.freed += size;
 		qr_buddy_put(zone, qr_zone_frame(zone, page), order, size);
 	}
-	reclaim = qr_zone_above_high(zone);
+	reclaim = qr_zone_excess(zone);
 	qr_lock_release(&zone->lock);
 	if (qr_unlikely(reclaim))
-		qr_zone_reclaim(zone);
+		qr_zone_reclaim(zone, reclaim);
 }

@@ -10,8 +10,15 @@
  * The frontier moves in steps of 64 frames, whose descriptors are one page,
  * so that a small program touches few of them.  Trim lets it retreat.
  *
- * Watermarks bound the free resident frames by amount: whoever frees beyond
- * high purges down to low.
+ * Watermarks bound the free resident frames by amount, and time only ages:
+ *
+ *	base	high and a quarter of what is in use
+ *	peak	base, or high and the most in use of the last ticks
+ *
+ * Whoever frees beyond peak purges what is above it, and half of base more.
+ * Whoever takes frames without memory while there is more than base purges as
+ * many.  What was free all through the last ticks the reclaimer purges
+ * (qr_zone_age).  Where none runs there are no ticks, and peak is base.
  *
  * Locking: zone->lock (rank ZONE) guards areas, counters, the descriptors of
  * free blocks and the resident bits of all the zone's frames.  Growth takes
@@ -25,6 +32,7 @@
 
 #include "arena/page.h"
 #include "arena/span.h"
+#include "base/window.h"
 #include "sys/lock.h"
 
 enum { QR_MAX_ZONES = 128, QR_NO_NODE = 255 };
@@ -40,6 +48,7 @@ struct qr_zone_counters {
 	uint64_t allocated, freed;	/* frames, ever; pcps are users */
 	uint64_t grown, purged;		/* frames, ever */
 	uint64_t purge_calls;
+	uint64_t direct;		/* purges by who freed or took frames */
 	uint64_t fallbacks;		/* blocks taken from the other type */
 	uint64_t foreign;		/* frames for callers of other nodes */
 	uint64_t faulted;		/* frames had before they were touched */
@@ -66,6 +75,9 @@ struct qr_zone {
 	size_t nr_isolated;		/* frames in blocks the kernel works on */
 	size_t low, high;		/* of nr_dirty, least values */
 	size_t stuck;			/* nr_dirty that no purge could lower */
+	struct qr_window unused;	/* least nr_dirty */
+	struct qr_window used;		/* most frames in use */
+	size_t peak;			/* of these, as of the last tick */
 	uint8_t fault_order;		/* next step of arena/fault.c */
 	struct qr_zone_counters counters;
 };
@@ -125,11 +137,21 @@ void qr_zone_retreat(struct qr_zone *zone);
  */
 size_t qr_zone_purge(struct qr_zone *zone, size_t keep);
 
-/* Is the zone above its high watermark?  zone->lock is held. */
-bool qr_zone_above_high(const struct qr_zone *zone);
+/*
+ * How many frames to purge now that some were freed, or that @n were taken
+ * which may have no memory yet.  zone->lock is held.
+ */
+size_t qr_zone_excess(const struct qr_zone *zone);
+size_t qr_zone_excess_for(const struct qr_zone *zone, size_t n);
 
-/* Then purge down to the low one, unless somebody else is at it. */
-void qr_zone_reclaim(struct qr_zone *zone);
+/* Purge so many, and no more than all, unless somebody else is at it. */
+void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames);
+
+/*
+ * A tick of the reclaimer's clock: purge what was free and resident all
+ * through the last QR_WINDOW_TICKS.  Returns the frames purged.
+ */
+size_t qr_zone_age(struct qr_zone *zone);
 
 /* Purge all but @keep; if that is 0, retreat too: frames purged. */
 size_t qr_zone_trim(struct qr_zone *zone, size_t keep);
@@ -146,6 +168,18 @@ QR_INLINE size_t qr_zone_frame(const struct qr_zone *zone,
 QR_INLINE struct qr_page *qr_zone_page(const struct qr_zone *zone, size_t frame)
 {
 	return &zone->span->mem_map[frame];
+}
+
+/* Frames handed out; zone->lock is held. */
+QR_INLINE size_t qr_zone_in_use(const struct qr_zone *zone)
+{
+	return zone->frontier - zone->start - zone->nr_free - zone->nr_isolated;
+}
+
+/* Frames in use or free, that have memory; zone->lock is held. */
+QR_INLINE size_t qr_zone_resident(const struct qr_zone *zone)
+{
+	return qr_zone_in_use(zone) + zone->nr_dirty;
 }
 
 /* From a descriptor to its zone and its address. */

@@ -7,7 +7,6 @@
 #include "slab/hot.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
-#include "sys/topology.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -25,15 +24,6 @@ static size_t frames_of(size_t size)
 	return (size + QR_FRAME_SIZE - 1) >> QR_FRAME_SHIFT;
 }
 
-static unsigned home_node(void)
-{
-	unsigned node = 0;
-
-	if (qr_unlikely(qr_nr_nodes() > 1))
-		qr_topology_cpu(&node);
-	return qr_node_with_memory(node);
-}
-
 /* A run of pages, or a mapping of its own.  *@ret_zero: it reads as zeros. */
 static void *big_alloc(size_t size, size_t align, bool *ret_zero)
 {
@@ -45,7 +35,7 @@ static void *big_alloc(size_t size, size_t align, bool *ret_zero)
 		return qr_large_alloc(size, qr_max(align, QR_FRAME_SIZE),
 				      ret_zero);
 	page = qr_run_alloc(
-		home_node(), size ? frames_of(size) : 1,
+		qr_home_node(), size ? frames_of(size) : 1,
 		align <= QR_FRAME_SIZE ? 0 : qr_ctz(align) - QR_FRAME_SHIFT,
 		ret_zero);
 	return page ? (void *)qr_page_addr(page) : NULL;
@@ -196,8 +186,9 @@ void qr_free_slow(void *ptr)
 		qr_pcpu_free(what.cache, ptr);
 		return;
 	case RUN:
-		qr_run_free(what.page);
-		return;
+		if (qr_run_free(what.page))
+			return;
+		break;
 	case LARGE:
 		if (qr_large_free(ptr))
 			return;

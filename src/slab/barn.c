@@ -2,6 +2,8 @@
 
 #include "arena/meta.h"
 
+#include <string.h>
+
 size_t qr_barn_get(struct qr_barn *barn, void **objects, size_t n)
 {
 	uint32_t top;
@@ -15,6 +17,7 @@ size_t qr_barn_get(struct qr_barn *barn, void **objects, size_t n)
 		objects[i] = barn->objects[top - 1 - i];
 	__atomic_store_n(&barn->nr_objects, top - (uint32_t)n,
 			 __ATOMIC_RELAXED);
+	qr_window_note_least(&barn->unused, top - n);
 	barn->gets += n != 0;
 	qr_lock_release(&barn->lock);
 	return n;
@@ -57,6 +60,36 @@ size_t qr_barn_put(struct qr_cache *cache, struct qr_barn *barn,
 	__atomic_store_n(&barn->nr_objects, top + (uint32_t)n,
 			 __ATOMIC_RELAXED);
 	barn->puts += n != 0;
+	qr_lock_release(&barn->lock);
+	return n;
+}
+
+size_t qr_barn_turn(struct qr_barn *barn)
+{
+	size_t unused;
+
+	if (!__atomic_load_n(&barn->capacity, __ATOMIC_RELAXED))
+		return 0;
+	qr_lock_acquire(&barn->lock);
+	unused = qr_min(qr_window_least(&barn->unused), barn->nr_objects);
+	qr_window_turn(&barn->unused, barn->nr_objects);
+	qr_lock_release(&barn->lock);
+	return unused;
+}
+
+size_t qr_barn_get_cold(struct qr_barn *barn, void **objects, size_t n)
+{
+	uint32_t left;
+
+	qr_lock_acquire(&barn->lock);
+	n = qr_min(n, barn->nr_objects);
+	left = barn->nr_objects - (uint32_t)n;
+	if (n) {
+		memcpy(objects, barn->objects, n * sizeof(objects[0]));
+		memmove(barn->objects, barn->objects + n,
+			left * sizeof(objects[0]));
+	}
+	__atomic_store_n(&barn->nr_objects, left, __ATOMIC_RELAXED);
 	qr_lock_release(&barn->lock);
 	return n;
 }

@@ -21,4 +21,10 @@ size_t qr_barn_get(struct qr_barn *barn, void **objects, size_t n);
 size_t qr_barn_put(struct qr_cache *cache, struct qr_barn *barn,
 		   void *const *objects, size_t n);
 
+/* A tick ends: how many objects nobody needed lately. */
+size_t qr_barn_turn(struct qr_barn *barn);
+
+/* Up to @n objects, those freed the longest ago; how many. */
+size_t qr_barn_get_cold(struct qr_barn *barn, void **objects, size_t n);
+
 #endif

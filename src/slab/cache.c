@@ -184,8 +184,7 @@ int qr_cache_destroy(struct qr_cache *cache, size_t *ret_live)
 	}
 	qr_lock_acquire(&registry_lock);
 	qr_list_del(&cache->link);
-	if (cache->number < QR_MAX_CACHES)
-		qr_caches[cache->number] = NULL;
+	qr_pcpu_forget(cache);
 	qr_lock_release(&registry_lock);
 	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1) {
 		struct qr_barn *barn =
@@ -216,17 +215,26 @@ void qr_caches_for_each(void (*visit)(struct qr_cache *cache, void *arg),
  * see the same caches.
  */
 
-static void for_each_node(void (*act)(struct qr_lock *lock),
-			  struct qr_cache *cache, bool barns)
+enum act { ACQUIRE, RELEASE, RESET };
+
+static void apply(enum act act, struct qr_lock *lock)
+{
+	if (act == ACQUIRE)
+		qr_lock_acquire(lock);
+	else
+		qr_lock_after_fork(lock, act == RESET);
+}
+
+static void for_each_node(enum act act, struct qr_cache *cache, bool barns)
 {
 	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1) {
 		struct qr_cache_node *node = qr_cache_node(cache, qr_ctz(left));
 
-		act(barns ? &node->barn.lock : &node->lock);
+		apply(act, barns ? &node->barn.lock : &node->lock);
 	}
 }
 
-static void for_each_lock(void (*act)(struct qr_lock *lock), bool barns)
+static void for_each_lock(enum act act, bool barns)
 {
 	for (unsigned class = 1; class <= QR_NR_CLASSES; class ++)
 		for_each_node(act, &general[class - 1], barns);
@@ -235,35 +243,18 @@ static void for_each_lock(void (*act)(struct qr_lock *lock), bool barns)
 			      barns);
 }
 
-static void acquire(struct qr_lock *lock)
-{
-	qr_lock_acquire(lock);
-}
-
-static void release(struct qr_lock *lock)
-{
-	qr_lock_release(lock);
-}
-
-static void reset(struct qr_lock *lock)
-{
-	qr_lock_reset(lock);
-}
-
 void qr_caches_lock_all(void)
 {
 	qr_lock_acquire(&registry_lock);
 	qr_pcpu_lock_all();
-	for_each_lock(acquire, true);
-	for_each_lock(acquire, false);
+	for_each_lock(ACQUIRE, true);
+	for_each_lock(ACQUIRE, false);
 }
 
 void qr_caches_unlock_all(bool child)
 {
-	void (*act)(struct qr_lock * lock) = child ? reset : release;
-
-	for_each_lock(act, false);
-	for_each_lock(act, true);
+	for_each_lock(child ? RESET : RELEASE, false);
+	for_each_lock(child ? RESET : RELEASE, true);
 	qr_pcpu_unlock_all(child);
-	act(&registry_lock);
+	qr_lock_after_fork(&registry_lock, child);
 }

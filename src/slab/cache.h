@@ -19,6 +19,7 @@
 
 #include "arena/node.h"
 #include "base/list.h"
+#include "base/window.h"
 #include "slab/size_class.h"
 #include "sys/lock.h"
 
@@ -38,6 +39,7 @@ struct qr_barn {
 	uint32_t capacity;
 	void **objects;			/* had at the first put */
 	uint64_t puts, gets;		/* batches taken in, handed out */
+	struct qr_window unused;	/* least nr_objects */
 };
 
 /* The slabs of one cache on one node. */
@@ -48,6 +50,7 @@ struct qr_cache_node {
 	struct qr_list partial[QR_NR_BUCKETS];
 	size_t nr_inuse;		/* objects that are not in slabs */
 	uint64_t refills, flushes;	/* batches out of and into slabs */
+	uint64_t seen;			/* of both, at the last tick */
 	struct qr_barn barn;
 } QR_ALIGNED(64);
 

@@ -5,7 +5,6 @@
 #include "slab/slab.h"
 #include "sys/map.h"
 #include "sys/rseq.h"
-#include "sys/topology.h"
 
 #include <errno.h>
 
@@ -33,7 +32,7 @@ struct aux {
 	uint16_t capacity; /* 0: as at first; the row's may lag behind */
 	uint8_t misses;
 	uint8_t turns;
-	uint32_t pad;
+	uint32_t seen; /* tops of the row at the last tick; see is_idle */
 };
 
 static_assert(sizeof(struct aux) == 8, "one slot");
@@ -339,15 +338,6 @@ static bool note_turn(struct site *site)
 
 /* Between arrays and nodes */
 
-static unsigned home_node(void)
-{
-	unsigned node = 0;
-
-	if (qr_unlikely(qr_nr_nodes() > 1))
-		qr_topology_cpu(&node);
-	return qr_node_with_memory(node);
-}
-
 static void verify(const struct qr_cache *cache, void *const *objects, size_t n)
 {
 	bool twice;
@@ -364,7 +354,7 @@ static void verify(const struct qr_cache *cache, void *const *objects, size_t n)
 static size_t get_batch(struct qr_cache *cache, unsigned cpu, void **objects,
 			size_t n)
 {
-	unsigned node = home_node();
+	unsigned node = qr_home_node();
 	size_t got = qr_barn_get(&qr_cache_node(cache, node)->barn, objects, n);
 
 	return got ? got : qr_slab_refill(cache, node, cpu, objects, n);
@@ -459,7 +449,7 @@ static void change_roles_at_home(const struct site *site, struct qr_row row)
 	unsigned bottom = free_bottom(site->cache, row);
 	size_t n = row.ft - bottom, nr_kept = 0, nr_away = 0;
 	void *kept[QR_MAX_BATCH], *away[QR_MAX_BATCH];
-	unsigned home = home_node();
+	unsigned home = qr_home_node();
 	struct qr_row emptied = row, next;
 
 	emptied.ft = bottom;
@@ -768,6 +758,28 @@ static void give_back(const struct site *site, struct qr_row row)
 	qr_slab_flush(site->cache, UINT32_MAX, objects + n, m);
 }
 
+/*
+ * A row whose tops are where they were a tick ago is taken as not in use.
+ * Wrong now and then, which costs a refill.
+ */
+static bool is_idle(const struct site *site)
+{
+	struct qr_row row = read_row(site);
+	uint32_t tops = row.at << 16 | row.ft, *seen = &site->aux->seen;
+
+	if (is_untouched(row))
+		return false;
+	if (__atomic_load_n(seen, __ATOMIC_RELAXED) == tops)
+		return true;
+	__atomic_store_n(seen, tops, __ATOMIC_RELAXED);
+	return false;
+}
+
+static bool stop_idle(const struct site *site)
+{
+	return is_idle(site) && stop(site);
+}
+
 static bool empty_stopped(const struct site *site)
 {
 	struct qr_row row = read_row(site);
@@ -800,6 +812,25 @@ static bool empty_locked(const struct site *site)
 	return true;
 }
 
+static bool empty_idle_locked(const struct site *site)
+{
+	return is_idle(site) && empty_locked(site);
+}
+
+/* Rows that @stop_row stops; false: some were used meanwhile. */
+static bool drain_stopped(const struct qr_cache *only,
+			  bool (*stop_row)(const struct site *site))
+{
+	unsigned stopped = for_each_row(only, stop_row);
+
+	if (!stopped)
+		return true;
+	qr_rseq_barrier();
+	for_each_row(only, empty_stopped);
+	qr_rseq_barrier();
+	return for_each_row(only, reopen) == stopped;
+}
+
 static void drain_rows(const struct qr_cache *only)
 {
 	if (!pcpu.regions || (only && only->number >= QR_MAX_CACHES))
@@ -811,16 +842,19 @@ static void drain_rows(const struct qr_cache *only)
 	if (!qr_rseq_barrier()) /* it could not be waited for */
 		return;
 	for (int round = 0; round < DRAIN_ROUNDS; round++) {
-		unsigned stopped = for_each_row(only, stop);
-
-		if (!stopped)
-			return;
-		qr_rseq_barrier();
-		for_each_row(only, empty_stopped);
-		qr_rseq_barrier();
-		if (for_each_row(only, reopen) == stopped)
+		if (drain_stopped(only, stop))
 			return;
 	}
+}
+
+static void age_rows(void)
+{
+	if (!pcpu.regions)
+		return;
+	if (qr_rseq.mode == QR_RSEQ_OFF)
+		for_each_row(NULL, empty_idle_locked);
+	else if (qr_rseq_barrier())
+		drain_stopped(NULL, stop_idle);
 }
 
 static void drain_barns(struct qr_cache *cache, void *arg)
@@ -837,6 +871,33 @@ static void drain_barns(struct qr_cache *cache, void *arg)
 	}
 }
 
+static void age_barns(struct qr_cache *cache, void *arg)
+{
+	(void)arg;
+	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1) {
+		struct qr_barn *barn =
+			&qr_cache_node(cache, qr_ctz(left))->barn;
+		size_t unused = qr_barn_turn(barn), n;
+		void *objects[QR_MAX_BATCH];
+
+		for (; unused; unused -= n) {
+			n = qr_barn_get_cold(barn, objects,
+					     qr_min(unused, QR_MAX_BATCH));
+			if (!n)
+				break;
+			qr_slab_flush(cache, UINT32_MAX, objects, n);
+		}
+	}
+}
+
+void qr_pcpu_age(void)
+{
+	qr_lock_acquire(&pcpu.drain_lock);
+	age_rows();
+	qr_lock_release(&pcpu.drain_lock);
+	qr_caches_for_each(age_barns, NULL);
+}
+
 void qr_pcpu_drain(struct qr_cache *only)
 {
 	qr_lock_acquire(&pcpu.drain_lock);
@@ -846,6 +907,15 @@ void qr_pcpu_drain(struct qr_cache *only)
 		drain_barns(only, NULL);
 	else
 		qr_caches_for_each(drain_barns, NULL);
+}
+
+void qr_pcpu_forget(struct qr_cache *cache)
+{
+	if (cache->number >= QR_MAX_CACHES)
+		return;
+	qr_lock_acquire(&pcpu.drain_lock);
+	qr_caches[cache->number] = NULL;
+	qr_lock_release(&pcpu.drain_lock);
 }
 
 /* Counting, under the drain lock: no row is stopped */
@@ -937,18 +1007,10 @@ void qr_pcpu_lock_all(void)
 		qr_lock_acquire(&region_locks[i].lock);
 }
 
-static void unlock(struct qr_lock *lock, bool child)
-{
-	if (child)
-		qr_lock_reset(lock);
-	else
-		qr_lock_release(lock);
-}
-
 void qr_pcpu_unlock_all(bool child)
 {
 	for (unsigned i = 0; qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS;
 	     i++)
-		unlock(&region_locks[i].lock, child);
-	unlock(&pcpu.drain_lock, child);
+		qr_lock_after_fork(&region_locks[i].lock, child);
+	qr_lock_after_fork(&pcpu.drain_lock, child);
 }

@@ -70,6 +70,15 @@ void qr_pcpu_free_bulk(struct qr_cache *cache, void *const *objects, size_t n);
 void qr_pcpu_drain(struct qr_cache *only);
 
 /*
+ * A tick of the reclaimer's clock: empty the rows that nobody used since the
+ * last one, and what of the barns nobody needed lately, into the slabs.
+ */
+void qr_pcpu_age(void);
+
+/* Its number is free; no drain has it in hand any more. */
+void qr_pcpu_forget(struct qr_cache *cache);
+
+/*
  * Call @visit for what arrays and barns hold; exact while nobody allocates or
  * frees, else one may be missed or be shown twice.
  */

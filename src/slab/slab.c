@@ -387,7 +387,6 @@ size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)
 {
 	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
 	struct qr_list empty = QR_LIST_INIT(empty);
-	unsigned cpu = 0;
 	size_t bytes = 0;
 
 	/* an empty slab is always in the last bucket */
@@ -410,10 +409,22 @@ size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)
 			QR_CONTAINER_OF(link, struct qr_page, link);
 
 		qr_list_del(&page->link);
-		unmake_slab(cache, page, cpu);
+		unmake_slab(cache, page, UINT32_MAX);
 		bytes += (size_t)QR_FRAME_SIZE << cache->order;
 	}
 	return bytes;
+}
+
+size_t qr_slab_age(struct qr_cache *cache, unsigned node_nr)
+{
+	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
+	bool idle;
+
+	qr_lock_acquire(&node->lock);
+	idle = node->seen == node->refills + node->flushes;
+	node->seen = node->refills + node->flushes;
+	qr_lock_release(&node->lock);
+	return idle ? qr_slab_shrink(cache, node_nr) : 0;
 }
 
 static const char *check_page(struct qr_cache *cache, struct qr_page *page,

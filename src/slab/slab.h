@@ -65,8 +65,9 @@ unsigned qr_slab_node(const struct qr_cache *cache, const void *object);
 bool qr_slab_glance(const struct qr_cache *cache, void *const *objects,
 		    size_t n);
 
-/* Give empty slabs of @node back; bytes. */
+/* Give empty slabs of @node back; bytes.  Age: if unused for a tick. */
 size_t qr_slab_shrink(struct qr_cache *cache, unsigned node);
+size_t qr_slab_age(struct qr_cache *cache, unsigned node);
 
 /*
  * Is the object that starts at @object free, as seen from its slab?  Without

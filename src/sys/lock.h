@@ -8,12 +8,13 @@
  * order.  A build with -Dlock_debug=true checks both, before it would wait, and
  * the asserts: what is wrong traps.
  *
- * No lock is ever held across a system call that may take long (madvise,
- * munmap of a large range), but for rank PURGE, which is there to be waited
- * for; the futex calls below are the exception by nature.
+ * A lock that an allocation may have to wait for is never held across a system
+ * call that may take long (madvise, munmap of a large range).  Held across such
+ * calls are those that only trims, reports and reclaim take: CACHES, DRAIN and
+ * PURGE.  SPAN is held while addresses are reserved and committed.
  *
- * Fork: the holder in the parent releases its copy in the child with
- * qr_lock_reset(), which also forgets sleepers that the child does not have.
+ * Fork: the holder resets its copy in the child, which also forgets sleepers
+ * that the child does not have.
  */
 #ifndef QR_SYS_LOCK_H
 #define QR_SYS_LOCK_H
@@ -108,6 +109,15 @@ QR_INLINE void qr_lock_reset(struct qr_lock *lock)
 {
 	qr_lock_note_released(lock);
 	atomic_store_explicit(&lock->word, 0, memory_order_relaxed);
+}
+
+/* After a fork, by the thread that took @lock for it. */
+QR_INLINE void qr_lock_after_fork(struct qr_lock *lock, bool child)
+{
+	if (child)
+		qr_lock_reset(lock);
+	else
+		qr_lock_release(lock);
 }
 
 #endif
