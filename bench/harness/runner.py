@@ -15,7 +15,8 @@ KEPT = ("PATH", "LD_LIBRARY_PATH")
 
 class Runner:
     def __init__(self, launcher, sample_ms, limit_s, scratch=None):
-        self.launcher, self.sample_ms = str(launcher), sample_ms
+        self.launcher = os.path.abspath(launcher)
+        self.sample_ms = sample_ms
         self.limit_s = limit_s
         self.scratch = pathlib.Path(tempfile.mkdtemp(
             prefix="quarry-bench-", dir=scratch))
