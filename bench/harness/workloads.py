@@ -49,13 +49,14 @@ class Workload:
 class Micro(Workload):
     """A program that measures itself and writes JSON lines."""
 
-    def __init__(self, entry, long):
+    def __init__(self, entry, small, long):
         group = GROUPS.get(entry["kind"], "micro")
         super().__init__(group, entry["name"].removeprefix("trace-"),
                          entry["question"])
         self.kind = entry["kind"]
         self.path = entry["path"]
-        self.long = long
+        # scenarios wait for seconds as it is; their full size is the question
+        self.long = long or group == "reclaim" and not small
 
     def suits(self, alloc):
         return alloc.folder is None or os.path.exists(self._path(alloc))
@@ -96,9 +97,10 @@ class Macro(Workload):
         return self.module.NEEDS
 
     def prepare(self, folder):
-        missing = [p for p in self.needs() if not shutil.which(p)]
-        if missing:
-            raise Unusable("no " + ", ".join(missing))
+        for program, package in self.needs().items():
+            if not shutil.which(program):
+                raise Unusable(f"{program} is not installed (Debian package "
+                               f"{package})")
         self.folder = folder
         self.module.prepare(folder, self.small)
         program = shutil.which(self.module.command(folder, self.small).argv[0])
@@ -120,7 +122,7 @@ def available(build, small, long):
     out = []
     try:
         with open(os.path.join(build, "bench", "list.json")) as f:
-            out = [Micro(e, long) for e in json.load(f)]
+            out = [Micro(e, small, long) for e in json.load(f)]
     except OSError:
         pass
     for info in sorted(pkgutil.iter_modules(macro.__path__),

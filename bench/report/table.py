@@ -82,6 +82,19 @@ def rows_table(results, rows, group, kind, style):
     return out
 
 
+def behind_table(rows, style, limit=12):
+    """Where the subject is furthest behind the best of the others."""
+    some = [r for r in rows if r.item.counts and r.against_peer and
+            r.against_peer.value > 1.05]
+    some.sort(key=lambda r: -r.against_peer.log)
+    if not some:
+        return []
+    title = f"furthest behind the best peer ({len(some)} above 1.05)"
+    return [style.dim(title)] + [
+        f"{r.item.label} {TITLES.get(r.item.kind, r.item.metric)}"[:52]
+        .ljust(53) + _against(r) for r in some[:limit]]
+
+
 def failures(results):
     out = []
     for (workload, alloc), why in sorted(results.failures().items()):
@@ -113,6 +126,8 @@ def full(results, rows, means, style):
         one = rows_table(results, rows, group, kind, style)
         out += one + [""] if one else []
     out += means_table(results, means, style) + [""]
+    behind = behind_table(rows, style)
+    out += behind + [""] if behind else []
     return out + failures(results) + skips(results) + notes(results)
 
 
