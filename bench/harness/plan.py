@@ -3,11 +3,16 @@
 A block is one workload under every allocator, one run after the other in
 random order: what a block compares happened within seconds, on a machine
 whose speed drifts by minutes.  A round has one block of every workload, in
-random order.  Where time is bounded, the workload with the fewest blocks
-for its group goes first, and a block is only begun that is thought to fit.
+random order; the first round goes group by group, so that what there is no
+time for is the same each time.  Where time is bounded, a block is only begun
+that is thought to fit, and what did not is named.
 """
 import random
 import time
+
+
+# What comes first where time is short.
+ORDER = ("macro", "reclaim", "micro", "trace")
 
 
 class Plan:
@@ -19,6 +24,8 @@ class Plan:
         for k in range(max(rounds.values(), default=0)):
             one = [(w, k) for w in workloads if k < rounds[w.group]]
             self.random.shuffle(one)
+            if k == 0 and deadline is not None:
+                one.sort(key=lambda block: ORDER.index(block[0].group))
             self.todo += one
         self.seconds = {}       # by workload: what its last blocks took
         self.left_out = []      # blocks there was no time for
@@ -37,14 +44,12 @@ class Plan:
         return left
 
     def blocks(self):
-        """Yields (workload, number of the block, allocators in order).
-
-        The first round is always run in full: without it there would be
-        workloads with no answer at all."""
+        """Yields (workload, number of the block, allocators in order);
+        one at least."""
         while self.todo:
             workload, number = self.todo.pop(0)
             begun = time.monotonic()
-            if (self.deadline is not None and number > 0 and
+            if (self.deadline is not None and self.seconds and
                     begun + self._guess(workload) > self.deadline):
                 self.left_out.append((workload.name, number))
                 continue

@@ -9,7 +9,7 @@ NEEDS = {"cppcheck": "cppcheck"}
 
 
 def prepare(here, small):
-    text = cxx.source(14 if small else 45)
+    text = cxx.source(40 if small else 150)
     text = "\n".join(x for x in text.splitlines() if not x.startswith("#"))
     (here / "unit.cpp").write_text(text)
 

@@ -57,5 +57,5 @@ def prepare(here, small):
 
 
 def command(here, small):
-    n = 3000 if small else 9000
+    n = 2000 if small else 9000
     return Command(["node", str(here / "work.js"), str(n)])

@@ -50,6 +50,6 @@ def prepare(here, small):
 
 
 def command(here, small):
-    n = 5000 if small else 16000
+    n = 4000 if small else 16000
     return Command(["/usr/bin/python3", "-I", "-S", "-B",
                     str(here / "work.py"), str(n)])

@@ -12,7 +12,7 @@ NEEDS = {"yosys": "yosys"}
 
 def prepare(here, small):
     r = random.Random(51)
-    n = 10 if small else 26
+    n = 7 if small else 26
     lines = ["module top(input clk, input [31:0] a, input [31:0] b,"
              " output reg [31:0] o);"]
     lines += [f"reg [31:0] r{i};" for i in range(n)]

@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 	pthread_t threads[BUSY];
 
 	bench_begin("fork", argc, argv);
-	int total = bench_quick ? 40 : 500;
+	int total = bench_quick ? 20 : 500;
 	void **heap = bench_own(HEAP_BLOCKS * sizeof(*heap));
 
 	ask("empty heap", total, false);

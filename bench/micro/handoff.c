@@ -101,7 +101,7 @@ int main(int argc, char **argv)
 	bench_begin("handoff", argc, argv);
 
 	struct ring *rings = bench_own(PAIRS_MAX * sizeof(*rings));
-	uint64_t total = (bench_quick ? 10000 : 100000) * (uint64_t)PUBLISH;
+	uint64_t total = (bench_quick ? 5000 : 100000) * (uint64_t)PUBLISH;
 
 	for (int pairs = 1; pairs <= PAIRS_MAX; pairs++) {
 		ask(rings, pairs, 64, total);

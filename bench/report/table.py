@@ -109,12 +109,21 @@ def skips(results):
     return [f"left out {s['what']}: {s['why']}" for s in results.skips]
 
 
+def no_time(results):
+    """Workloads that never had their turn."""
+    ran = set(results.workloads)
+    never = sorted({w for w, _ in (results.end or {}).get("left_out", [])
+                    if w not in ran})
+    return ["no time was left for " + ", ".join(never)] if never else []
+
+
 def notes(results):
     other, stolen = results.disturbance()
     out = []
     if other > 0.1 or stolen > 0.02:
         out.append(f"the machine was not idle: others used {other:.2f} CPUs "
                    f"and {stolen:.2f} were stolen while runs went on")
+    out += no_time(results)
     if results.machine["cpus"] < 2:
         out.append("one CPU: what threads do to each other is not seen")
     return out

@@ -55,10 +55,16 @@ class Order(unittest.TestCase):
         for w, _, order in blocks:
             self.assertEqual("static" in order, w == "micro/z")
 
-    def test_without_time_the_first_round_is_run_and_the_rest_is_named(self):
+    def test_without_time_one_block_is_run_and_the_rest_is_named(self):
         plan, blocks = order_of(1, deadline=time.monotonic() - 1)
-        self.assertEqual([n for _, n, _ in blocks], [0, 0, 0])
-        self.assertEqual(len(plan.left_out), 5)
+        self.assertEqual(len(blocks), 1)
+        self.assertEqual(len(plan.left_out), 7)
+
+    def test_where_time_is_short_real_programs_come_first(self):
+        for seed in range(10):
+            _, blocks = order_of(seed, deadline=time.monotonic() + 1000)
+            self.assertEqual([w.split("/")[0] for w, _, _ in blocks[:3]],
+                             ["macro", "macro", "micro"])
 
 
 if __name__ == "__main__":
