@@ -62,7 +62,9 @@ class Runner:
                 open(ran_in / "errors", "wb") as err:
             code = subprocess.run(
                 self._argv(workload, alloc, command, cost), cwd=work, env=env,
-                stdin=stdin, stdout=out, stderr=err).returncode
+                stdin=stdin, stdout=out, stderr=err,
+                # Ctrl-C asks the driver to stop, not this run to fail
+                start_new_session=True).returncode
         busy, stolen = (now - before for now, before in
                         zip(machine.cpu_seconds(), (busy, stolen)))
         errors = (ran_in / "errors").read_text(errors="replace").strip()

@@ -9,6 +9,7 @@
 """
 import dataclasses
 import json
+import pathlib
 
 from . import machine_differences
 from .stats import quartiles
@@ -106,22 +107,25 @@ class Results:
 
 def load(path):
     out = Results()
-    with open(path) as f:
-        for number, text in enumerate(f, 1):
-            try:
-                one = json.loads(text)
-            except ValueError:
-                if text.endswith("\n"):
-                    raise Different(f"{path}:{number}: not JSON") from None
-                break               # cut off in the middle of a line
-            if one["type"] == "run":
-                out.runs.append(one)
-            elif one["type"] == "skip":
-                out.skips.append(one)
-            elif one["type"] == "reference":
-                out.references[one["workload"]] = one
-            elif one["type"] in ("machine", "plan", "end"):
-                setattr(out, one["type"], one)
+    try:
+        text = pathlib.Path(path).read_text()
+    except OSError as e:
+        raise Different(f"{path}: {e.strerror}") from None
+    for number, line in enumerate(text.splitlines(True), 1):
+        try:
+            one = json.loads(line)
+        except ValueError:
+            if line.endswith("\n"):
+                raise Different(f"{path}:{number}: not JSON") from None
+            break               # cut off in the middle of a line
+        if one["type"] == "run":
+            out.runs.append(one)
+        elif one["type"] == "skip":
+            out.skips.append(one)
+        elif one["type"] == "reference":
+            out.references[one["workload"]] = one
+        elif one["type"] in ("machine", "plan", "end"):
+            setattr(out, one["type"], one)
     if not out.machine or not out.plan:
         raise Different(f"{path}: not a result file")
     return out
@@ -195,6 +199,7 @@ def items(results):
 def join(several):
     """Put result files of one machine together, blocks numbered on."""
     first, *more = several
+    seen = [list(first.runs)]
     next_block = {}
     for r in first.runs:
         next_block[r["workload"]] = max(next_block.get(r["workload"], 0),
@@ -216,6 +221,9 @@ def join(several):
                                 "both files")
             if not same:
                 first.plan["allocators"].append(a)
+        if one.runs in seen:
+            raise Different("the same results twice")
+        seen.append(one.runs)
         known = {w["name"] for w in first.plan["workloads"]}
         first.plan["workloads"] += [w for w in one.plan["workloads"]
                                     if w["name"] not in known]

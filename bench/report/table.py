@@ -91,7 +91,7 @@ def behind_table(rows, style, limit=12):
         return []
     title = f"furthest behind the best peer ({len(some)} above 1.05)"
     return [style.dim(title)] + [
-        f"{r.item.label} {TITLES.get(r.item.kind, r.item.metric)}"[:52]
+        f"{r.item.label} {r.item.metric}"[:52]
         .ljust(53) + _against(r) for r in some[:limit]]
 
 

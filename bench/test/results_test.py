@@ -117,6 +117,14 @@ class Refusals(Files):
                          [0, 1, 2, 3, 4])
         self.assertEqual(len(got.runs), 10)
 
+    def test_the_same_results_do_not_count_twice(self):
+        with self.assertRaisesRegex(Different, "twice"):
+            results.join([self.two(), self.two(name="b")])
+
+    def test_a_file_that_is_not_there_is_named(self):
+        with self.assertRaisesRegex(Different, "nowhere"):
+            results.load("/nowhere/x")
+
     def test_this_machine_is_the_same_as_itself(self):
         self.assertEqual(machine.describe(), machine.describe())
 
