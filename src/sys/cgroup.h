@@ -109,9 +109,10 @@ int qr_cgroup_events_read(int fd, struct qr_cgroup_events *ret_events);
 /*
  * A descriptor for which poll() says POLLPRI when tasks of our group stood
  * still for want of memory for @stall_us within @window_us, at most once per
- * window; POLLERR: the group is gone.  The window is 500000 to 10000000, and a
- * multiple of 2000000 unless we have CAP_SYS_RESOURCE.  The trigger lasts as
- * long as the descriptor is open, in a fork's child too.
+ * window; that poll() takes the news.  POLLERR: the group is gone.  The window
+ * is 500000 to 10000000, and a multiple of 2000000 unless we have
+ * CAP_SYS_RESOURCE.  The trigger lasts as long as the descriptor is open, in a
+ * fork's child too.
  * The descriptor or -errno: -EACCES, -EPERM, -EROFS not allowed; -ENOENT,
  * -EOPNOTSUPP not in this kernel; -EINVAL not such times; -ENOSYS in v1.
  */
