@@ -19,8 +19,8 @@
  * uses more than 8 KiB of stack; errno is kept and nothing is a cancellation
  * point.  Any number of threads may use one struct qr_cgroup, which does not
  * change after it was found.  Descriptors are close-on-exec; while a function
- * runs it needs two, qr_cgroup_find() three.  Errors are -errno, among them
- *-EMFILE, -ENFILE and -ENOMEM, which may pass.
+ * runs it needs two, qr_cgroup_find() three.  Errors are -errno; -EMFILE,
+ * -ENFILE and -ENOMEM are among them, and may pass.
  *
  * Sizes are bytes, times microseconds; UINT64_MAX stands for "no limit".
  */
