@@ -37,15 +37,17 @@ static void check_stderr(const char *text, size_t size)
 	while (text < end) {
 		const char *line_end = memchr(text, '\n', (size_t)(end - text));
 
-		CHECK(!strncmp(text, "quarry: ", 8));
-		CHECK(line_end);
+		if (strncmp(text, "quarry: ", 8) || !line_end) {
+			printf("not the library's: %.200s\n", text);
+			exit(1);
+		}
 		text = line_end + 1;
 	}
 }
 
 static void try_options(const char *options)
 {
-	static char text[1 << 18];
+	static char text[1 << 22];
 	size_t used = 0;
 	int ends[2];
 	ssize_t n;
@@ -64,6 +66,7 @@ static void try_options(const char *options)
 	while ((n = read(ends[0], text + used, sizeof(text) - 1 - used)) > 0)
 		used += (size_t)n;
 	close(ends[0]);
+	CHECK(used < sizeof(text) - 1);
 	text[used] = 0;
 	if (wait_status(pid)) {
 		printf("with \"%.100s\": %s\n", options, text);

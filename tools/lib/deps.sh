@@ -12,6 +12,13 @@ qr_packages_check=(
 	musl-tools linux-libc-dev
 )
 
+# real programs to run on the library; go, java, node and rust are not among
+# them: hundreds of megabytes each, used where they are
+qr_packages_programs=(
+	curl git libpython3.11-testsuite memcached nginx-light procps
+	redis-server redis-tools sqlite3 stress-ng tar gzip xz-utils make mawk
+)
+
 # the machine with several nodes
 qr_packages_vm=(qemu-system-x86 cpio xz-utils)
 
@@ -21,10 +28,27 @@ qr_is_installed() # PACKAGE
 		"install ok installed" ]
 }
 
+# qr_without_services COMMAND... : no package starts a server of its own
+qr_without_services()
+{
+	local policy=/usr/sbin/policy-rc.d status
+	[ ! -e $policy ] || { "$@"; return; }
+	printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy
+	"$@"
+	status=$?
+	rm -f $policy
+	return $status
+}
+
 qr_apt_get()
 {
 	DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 \
 		"$@" </dev/null
+}
+
+qr_install() # PACKAGE...
+{
+	qr_apt_get install -y -qq --no-install-recommends "$@"
 }
 
 # qr_need_packages PACKAGE... : 0 when all are there afterwards
@@ -44,11 +68,10 @@ qr_need_packages()
 	echo "installing ${missing[*]}" >&2
 	log=$(mktemp) || return 1
 	# the lists may be absent, old, or the network slow: once more then
-	if qr_apt_get install -y -qq --no-install-recommends \
-			"${missing[@]}" >"$log" 2>&1 ||
+	if qr_without_services qr_install "${missing[@]}" >"$log" 2>&1 ||
 		{ qr_apt_get update -qq >>"$log" 2>&1
-		  qr_apt_get install -y -qq --no-install-recommends \
-			"${missing[@]}" >>"$log" 2>&1; }
+		  qr_without_services qr_install "${missing[@]}" \
+			>>"$log" 2>&1; }
 	then
 		rm -f "$log"
 		return 0

@@ -1,0 +1,3 @@
+# test_ctypes of the regression tests.
+module=test_ctypes
+. "$here/python.inc"

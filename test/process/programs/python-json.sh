@@ -1,0 +1,3 @@
+# test_json of the regression tests.
+module=test_json
+. "$here/python.inc"
