@@ -195,6 +195,12 @@ def _trouble(results):
     return "".join(out) or "<p>Nothing failed and nothing was left out.</p>"
 
 
+def _span(counts):
+    few, many = counts[0], counts[-1]
+    return (f"{few} to {many} blocks" if few != many else
+            f"{few} block{'s' if few > 1 else ''} each")
+
+
 def page(results, rows, means, machine_line):
     names, base = results.allocators, summary.base_of(results)
     blocks = {}
@@ -206,7 +212,7 @@ def page(results, rows, means, machine_line):
         "<h1>Allocators side by side</h1>",
         f'<p class="machine">{esc(machine_line)}</p>',
         f'<p class="soft">{len(results.runs)} runs in '
-        f"{counts[0]} to {counts[-1]} blocks of {len(blocks)} workloads, "
+        f"{_span(counts)} of {len(blocks)} workloads, "
         f"seed {results.plan['seed']}"
         + (", small inputs (--quick)" if results.plan["quick"] else "")
         + ("" if results.end else ", cut off before its end") + "</p>",
@@ -215,7 +221,10 @@ def page(results, rows, means, machine_line):
         _section("Ratio per workload", "Where a workload has several cases, "
                  "its mark is their geometric mean.", ratio_plots),
         _section("Freed memory over time",
-                 "Resident set of the process; dotted: bytes that live.",
+                 "Resident set of the process in the run of the middle; "
+                 "dotted: bytes that live, in libc's run. A run that takes "
+                 "more than twice as long as the middle one is cut "
+                 "off.",
                  _memory_figures(results, "reclaim")),
         _section("Memory of real programs over time",
                  "Resident set in the run of the middle.",

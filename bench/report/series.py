@@ -56,6 +56,14 @@ def typical(results, workload, case, series):
     return out
 
 
+def _without_tails(curves):
+    """One allocator that takes very long must not squeeze the others."""
+    ends = [points[-1][0] for points in curves.values()]
+    end = 2 * statistics.median(ends) if ends else 0
+    return {a: [p for p in points if p[0] <= end]
+            for a, points in curves.items()}
+
+
 def resident(results, workload):
     """{alloc: [(s, MiB)]}: what the launcher saw in the run of the middle."""
     out = {}
@@ -64,4 +72,4 @@ def resident(results, workload):
         if run and len(run.get("sample_ms", [])) > 1:
             out[alloc] = [(ms / 1000, kib / 1024) for ms, kib in
                           zip(run["sample_ms"], run["sample_kib"])]
-    return out
+    return _without_tails(out)
