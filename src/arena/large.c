@@ -603,7 +603,7 @@ void qr_large_read_stats(struct qr_large_stats *ret_stats)
 		atomic_load_explicit(&nr_remaps, memory_order_relaxed);
 }
 
-void qr_large_init(size_t limit)
+void qr_large_set_limit(size_t limit)
 {
 	atomic_store_explicit(&cache_limit, limit, memory_order_relaxed);
 }

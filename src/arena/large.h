@@ -50,8 +50,8 @@ struct qr_large_stats {
 };
 void qr_large_read_stats(struct qr_large_stats *ret_stats);
 
-/* The most the cache may keep, in bytes; set at boot from the options. */
-void qr_large_init(size_t cache_limit);
+/* The most the cache may keep, in bytes. */
+void qr_large_set_limit(size_t cache_limit);
 
 /* "live", "cached", ...: the state in a qr_vma_info of kind LARGE. */
 const char *qr_large_state_name(uint32_t state);

@@ -8,6 +8,7 @@
 static struct {
 	struct qr_nodes_config config;
 	unsigned nr_nodes;
+	_Atomic size_t high, share; /* watermarks in force, bytes */
 	/* the zone of a node in each span: index + 1, 0 ends */
 	_Atomic uint8_t zones[QR_MAX_NODES][QR_MAX_SPANS + 1];
 	/* read on first need */
@@ -41,6 +42,26 @@ static struct qr_zone *zone_of(unsigned node, unsigned i)
 	return zone ? &qr_zones[zone - 1] : NULL;
 }
 
+static void set_watermarks(struct qr_zone *zone)
+{
+	size_t high = atomic_load_explicit(&nodes.high, memory_order_relaxed);
+	size_t share = atomic_load_explicit(&nodes.share, memory_order_relaxed);
+
+	qr_zone_set_watermarks(zone, high >> QR_FRAME_SHIFT,
+			       share >> QR_FRAME_SHIFT);
+}
+
+void qr_nodes_set_watermarks(size_t high, size_t share)
+{
+	/* acquire: pairs with add_span */
+	unsigned nr = atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
+
+	atomic_store_explicit(&nodes.high, high, memory_order_relaxed);
+	atomic_store_explicit(&nodes.share, share, memory_order_relaxed);
+	for (unsigned i = 0; i < nr; i++)
+		set_watermarks(&qr_zones[i]);
+}
+
 /* A span of about @size bytes and a zone per node in it; span lock held. */
 static int add_span(size_t size)
 {
@@ -65,7 +86,7 @@ static int add_span(size_t size)
 
 		qr_zone_init(&qr_zones[nr], span, start, start + share,
 			     zone_node(node));
-		qr_zone_set_watermarks(&qr_zones[nr], nodes.config.high);
+		set_watermarks(&qr_zones[nr]);
 		start += share;
 		nr++;
 		/* release: pairs with the acquire in zone_of */
@@ -83,6 +104,7 @@ int qr_nodes_init(const struct qr_nodes_config *config)
 
 	nodes.config = *config;
 	nodes.nr_nodes = qr_popcount(config->nodes);
+	qr_nodes_set_watermarks(config->high, SIZE_MAX);
 	qr_pcps_init(config->nr_cpus);
 	qr_lock_acquire(&qr_span_lock);
 	rc = add_span(config->span_size);

@@ -30,7 +30,7 @@ struct qr_nodes_config {
 	size_t span_size;	/* bytes wanted for the first span */
 	bool extended;		/* see arena/span.h */
 	unsigned max_spans;
-	size_t high;		/* watermark of each zone, frames */
+	size_t high;		/* watermark of each zone, bytes */
 	const char *sysfs_root;	/* "" but for tests */
 };
 
@@ -69,6 +69,9 @@ size_t qr_nodes_trim(size_t keep);
  * pcps and zones; bytes that went to the kernel.
  */
 size_t qr_nodes_age(void);
+
+/* Of every zone, in bytes; see arena/zone.h. */
+void qr_nodes_set_watermarks(size_t high, size_t share);
 
 /*
  * @size bytes of fresh memory were mapped beside the zones: give back as many

@@ -19,6 +19,7 @@ enum {
 	BATCH = 16,		/* blocks isolated at once */
 	BATCH_FRAMES = 1 << 12, /* and frames, but for the first */
 	LEAST_FRAMES = 64,	/* worth a call, or several */
+	STRIP_ORDER = 8,	/* four pages of descriptors */
 	BARE = 1, /* page->inuse of a free block: stripped already */
 };
 
@@ -97,40 +98,45 @@ static size_t put_back(struct qr_zone *zone, struct batch *batch)
 	return purged;
 }
 
-static size_t purge_locked(struct qr_zone *zone, size_t keep)
+/* Down to @keep, in one batch: how many frames.  purge_lock is held. */
+static size_t purge_batch(struct qr_zone *zone, size_t keep)
+{
+	struct batch batch = {.n = 0};
+
+	isolate_coldest(zone, keep, &batch);
+	for (size_t i = 0; i < batch.n; i++)
+		batch.done[i] = purge_block(batch.blocks[i]);
+	return put_back(zone, &batch);
+}
+
+/* What is left above @keep could not be purged. */
+static void note_stuck(struct qr_zone *zone, size_t keep)
+{
+	qr_lock_acquire(&zone->lock);
+	zone->stuck = zone->nr_dirty > keep ? zone->nr_dirty : 0;
+	qr_lock_release(&zone->lock);
+}
+
+/* purge_lock changes hands between batches: fork may wait for it. */
+size_t qr_zone_purge(struct qr_zone *zone, size_t keep)
 {
 	size_t sum = 0, purged;
 
 	do {
-		struct batch batch = {.n = 0};
-
-		isolate_coldest(zone, keep, &batch);
-		for (size_t i = 0; i < batch.n; i++)
-			batch.done[i] = purge_block(batch.blocks[i]);
-		purged = put_back(zone, &batch);
+		qr_lock_acquire(&zone->purge_lock);
+		purged = purge_batch(zone, keep);
+		if (!purged)
+			note_stuck(zone, keep);
+		qr_lock_release(&zone->purge_lock);
 		sum += purged;
 	} while (purged);
-
-	qr_lock_acquire(&zone->lock);
-	zone->stuck = zone->nr_dirty > keep ? zone->nr_dirty : 0;
-	qr_lock_release(&zone->lock);
 	return sum;
-}
-
-size_t qr_zone_purge(struct qr_zone *zone, size_t keep)
-{
-	size_t purged;
-
-	qr_lock_acquire(&zone->purge_lock);
-	purged = purge_locked(zone, keep);
-	qr_lock_release(&zone->purge_lock);
-	return purged;
 }
 
 /* Free resident frames that are kept whatever happens. */
 static size_t base(const struct qr_zone *zone)
 {
-	return zone->high + qr_zone_in_use(zone) / 4;
+	return zone->high + qr_min(qr_zone_in_use(zone) / 4, zone->share);
 }
 
 static bool is_above(const struct qr_zone *zone, size_t mark)
@@ -141,7 +147,8 @@ static bool is_above(const struct qr_zone *zone, size_t mark)
 
 size_t qr_zone_excess(const struct qr_zone *zone)
 {
-	size_t peak = qr_max(base(zone), zone->high + zone->peak);
+	size_t peak = qr_max(base(zone),
+			     zone->high + qr_min(zone->peak, zone->share));
 
 	return qr_unlikely(is_above(zone, peak))
 		       ? zone->nr_dirty - peak + base(zone) / 2
@@ -168,7 +175,9 @@ void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames)
 	keep = zone->nr_dirty - qr_min(zone->nr_dirty, nr_frames);
 	zone->counters.direct++;
 	qr_lock_release(&zone->lock);
-	purge_locked(zone, keep);
+	while (purge_batch(zone, keep))
+		;
+	note_stuck(zone, keep);
 	qr_lock_release(&zone->purge_lock);
 }
 
@@ -176,39 +185,51 @@ void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames)
  * Large clean blocks below the frontier: all but the first page of their
  * descriptors is unused.
  */
+static void isolate_dressed(struct qr_zone *zone, struct qr_list *list,
+			    struct batch *batch)
+{
+	QR_LIST_FOR_EACH(node, safe, list) {
+		struct qr_page *page =
+			QR_CONTAINER_OF(node, struct qr_page, link);
+
+		if (batch->n == BATCH || zone->nr_isolated >= BATCH_FRAMES)
+			return;
+		if (page->inuse != BARE)
+			isolate(zone, page, batch);
+	}
+}
+
+static void put_back_bare(struct qr_zone *zone, struct qr_page *page)
+{
+	size_t frame = qr_zone_frame(zone, page);
+	unsigned order = page->order;
+
+	zone->nr_isolated -= (size_t)1 << order;
+	qr_buddy_put(zone, frame, order, 0);
+	if (qr_buddy_is_free(zone, frame, order)) /* else it was merged */
+		page->inuse = BARE;
+}
+
 static bool strip_batch(struct qr_zone *zone)
 {
 	struct batch batch = {.n = 0};
 
 	qr_lock_acquire(&zone->lock);
 	for (int type = 0; type < QR_NR_MIGRATETYPES; type++) {
-		struct qr_list *list =
-			&zone->area[type][0].blocks[QR_MAX_ORDER];
-
-		QR_LIST_FOR_EACH(node, safe, list) {
-			struct qr_page *page =
-				QR_CONTAINER_OF(node, struct qr_page, link);
-
-			if (page->inuse != BARE && batch.n < BATCH &&
-			    zone->nr_isolated < BATCH_FRAMES)
-				isolate(zone, page, &batch);
-		}
+		for (int o = QR_MAX_ORDER; o >= STRIP_ORDER; o--)
+			isolate_dressed(zone, &zone->area[type][0].blocks[o],
+					&batch);
 	}
 	qr_lock_release(&zone->lock);
 
 	for (size_t i = 0; i < batch.n; i++)
-		qr_span_purge_metadata(zone->span,
-				       qr_zone_frame(zone, batch.blocks[i]) + 1,
-				       QR_MAX_BLOCK_FRAMES - 1);
+		qr_span_purge_metadata(
+			zone->span, qr_zone_frame(zone, batch.blocks[i]) + 1,
+			((size_t)1 << batch.blocks[i]->order) - 1);
 
 	qr_lock_acquire(&zone->lock);
-	for (size_t i = 0; i < batch.n; i++) {
-		struct qr_page *page = batch.blocks[i];
-
-		zone->nr_isolated -= QR_MAX_BLOCK_FRAMES;
-		qr_buddy_put(zone, qr_zone_frame(zone, page), QR_MAX_ORDER, 0);
-		page->inuse = BARE;
-	}
+	for (size_t i = 0; i < batch.n; i++)
+		put_back_bare(zone, batch.blocks[i]);
 	qr_lock_release(&zone->lock);
 	return batch.n != 0;
 }
@@ -232,8 +253,8 @@ size_t qr_zone_trim(struct qr_zone *zone, size_t keep)
 	return purged;
 }
 
-/* A tick ends: how many frames nobody needed. */
-static size_t turn_windows(struct qr_zone *zone)
+/* A tick ends: how many frames nobody needed, and how many stay. */
+static size_t turn_windows(struct qr_zone *zone, size_t *ret_keep)
 {
 	size_t unused;
 
@@ -242,34 +263,18 @@ static size_t turn_windows(struct qr_zone *zone)
 	qr_window_turn(&zone->unused, zone->nr_dirty);
 	zone->peak = qr_window_most(&zone->used);
 	qr_window_turn(&zone->used, qr_zone_in_use(zone));
+	*ret_keep = zone->nr_dirty - unused;
 	qr_lock_release(&zone->lock);
 	return unused;
 }
 
-/* A batch at a time, so that a trim or a fork need not wait for long. */
-static size_t purge_batch(struct qr_zone *zone, size_t nr_frames)
-{
-	size_t purged, keep;
-
-	qr_lock_acquire(&zone->purge_lock);
-	qr_lock_acquire(&zone->lock);
-	keep = zone->nr_dirty -
-	       qr_min(zone->nr_dirty, qr_min(nr_frames, BATCH_FRAMES));
-	qr_lock_release(&zone->lock);
-	purged = purge_locked(zone, keep);
-	qr_lock_release(&zone->purge_lock);
-	return purged;
-}
-
 size_t qr_zone_age(struct qr_zone *zone)
 {
-	size_t unused = turn_windows(zone), purged = 0, n;
+	size_t keep, purged;
 
-	if (unused < LEAST_FRAMES)
+	if (turn_windows(zone, &keep) < LEAST_FRAMES)
 		return 0;
-	while (purged < unused &&
-	       (n = purge_batch(zone, unused - purged)))
-		purged += n;
+	purged = qr_zone_purge(zone, keep);
 	strip(zone);
 	return purged;
 }

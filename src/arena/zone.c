@@ -30,10 +30,12 @@ void qr_zone_init(struct qr_zone *zone, struct qr_span *span, size_t start,
 	}
 }
 
-void qr_zone_set_watermarks(struct qr_zone *zone, size_t high)
+void qr_zone_set_watermarks(struct qr_zone *zone, size_t high, size_t share)
 {
+	qr_lock_acquire(&zone->lock);
 	zone->high = high;
-	zone->low = high / 2;
+	zone->share = share;
+	qr_lock_release(&zone->lock);
 }
 
 /*

@@ -12,8 +12,8 @@
  *
  * Watermarks bound the free resident frames by amount, and time only ages:
  *
- *	base	high and a quarter of what is in use
- *	peak	base, or high and the most in use of the last ticks
+ *	base	high, and a quarter of what is in use, but at most share
+ *	peak	high, and the most in use of the last ticks, but at most share
  *
  * Whoever frees beyond peak purges what is above it, and half of base more.
  * Whoever takes frames without memory while there is more than base purges as
@@ -73,7 +73,7 @@ struct qr_zone {
 	size_t nr_free;			/* frames in free blocks */
 	size_t nr_dirty;		/* of these, resident */
 	size_t nr_isolated;		/* frames in blocks the kernel works on */
-	size_t low, high;		/* of nr_dirty, least values */
+	size_t high, share;		/* of nr_dirty; see above */
 	size_t stuck;			/* nr_dirty that no purge could lower */
 	struct qr_window unused;	/* least nr_dirty */
 	struct qr_window used;		/* most frames in use */
@@ -88,8 +88,8 @@ extern _Atomic unsigned qr_nr_zones;
 void qr_zone_init(struct qr_zone *zone, struct qr_span *span, size_t start,
 		  size_t end, unsigned node);
 
-/* @high: least upper watermark in frames; low is half of it. */
-void qr_zone_set_watermarks(struct qr_zone *zone, size_t high);
+/* In frames; see above. */
+void qr_zone_set_watermarks(struct qr_zone *zone, size_t high, size_t share);
 
 /*
  * A run of exactly @nr_frames frames (at most QR_MAX_BLOCK_FRAMES) whose

@@ -17,3 +17,8 @@ QR_OPTION(DIRTY, "dirty", QR_OPTION_SIZE, 0, UINT64_C(32) << 20, 0,
 	  "resident memory against page faults of 1 to 3 us per 4k")
 QR_OPTION(NODES, "nodes", QR_OPTION_WORD, "auto|one", 0, 0, 1,
 	  "NUMA nodes: as the kernel says, or all memory as one", "none")
+QR_OPTION(BACKGROUND, "background", QR_OPTION_WORD, "auto|on|off", 0, 0, 2,
+	  "a thread that gives unused memory back: from 16m of heap on (64m in "
+	  "a process of one thread), from the start, or never",
+	  "on: a thread in every process; off: free memory stays while the "
+	  "program sleeps")

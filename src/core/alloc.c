@@ -4,6 +4,7 @@
 #include "arena/node.h"
 #include "core/blame.h"
 #include "core/boot.h"
+#include "core/reclaim.h"
 #include "slab/hot.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
@@ -47,8 +48,10 @@ static void *big_alloc(size_t size, size_t align, bool *ret_zero)
  */
 static void *big_alloc_hard(size_t size, size_t align, bool *ret_zero)
 {
-	void *p = big_alloc(size, align, ret_zero);
+	void *p;
 
+	qr_reclaim_note(size);
+	p = big_alloc(size, align, ret_zero);
 	if (qr_unlikely(!p) && size <= PTRDIFF_MAX) {
 		qr_trim(0);
 		p = big_alloc(size, align, ret_zero);
@@ -58,8 +61,10 @@ static void *big_alloc_hard(size_t size, size_t align, bool *ret_zero)
 
 static void *small_alloc(unsigned class)
 {
-	void *p = qr_pcpu_alloc(qr_caches[2 * class]);
+	void *p;
 
+	qr_reclaim_note(1);
+	p = qr_pcpu_alloc(qr_caches[2 * class]);
 	if (qr_unlikely(!p)) {
 		qr_trim(0);
 		p = qr_pcpu_alloc(qr_caches[2 * class]);
@@ -180,6 +185,7 @@ void qr_free_slow(void *ptr)
 		return;
 	if (qr_unlikely(!qr_boot()))
 		qr_blame("free", ptr);
+	qr_reclaim_note(0);
 	what = identify(ptr);
 	switch (what.kind) {
 	case OBJECT:
@@ -291,6 +297,7 @@ void *qr_realloc(void *ptr, size_t size)
 		return p ? p : run_move(ptr, what.size, size);
 	case LARGE:
 		if (size > QR_MAX_BLOCK_SIZE) {
+			qr_reclaim_note(size);
 			p = size <= PTRDIFF_MAX ? qr_large_realloc(ptr, size)
 						: NULL;
 			if (!p)

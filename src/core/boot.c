@@ -4,6 +4,7 @@
 #include "arena/node.h"
 #include "core/fork.h"
 #include "core/config.h"
+#include "core/reclaim.h"
 #include "core/report.h"
 #include "slab/audit.h"
 #include "slab/hot.h"
@@ -64,20 +65,19 @@ static size_t span_size(const struct qr_limits *limits)
 	return qr_min(size, limits->address_space);
 }
 
-static int boot_nodes(const struct qr_topology *topology)
+static int boot_nodes(const struct qr_topology *topology,
+		      const struct qr_limits *limits)
 {
-	struct qr_limits limits;
 	struct qr_nodes_config config = {
 		.nodes = topology->nodes,
 		.nr_cpus = topology->nr_cpus,
-		.high = options.value[QR_OPT_DIRTY] >> QR_FRAME_SHIFT,
+		.high = options.value[QR_OPT_DIRTY],
 		.max_spans = QR_MAX_SPANS,
 		.sysfs_root = "",
 	};
 
-	qr_limits_read(&limits);
-	config.span_size = span_size(&limits);
-	config.extended = limits.address_space != SIZE_MAX;
+	config.span_size = span_size(limits);
+	config.extended = limits->address_space != SIZE_MAX;
 	/* one node's worth of nodes is none */
 	if (options.value[QR_OPT_NODES])
 		config.nodes = 1;
@@ -97,16 +97,30 @@ static void open_hot_path(void)
 	__atomic_store_n(&qr_hot.nr_frames, span->nr_frames, __ATOMIC_RELEASE);
 }
 
+/*
+ * What was asked for; locks where regions for every id would take much of a
+ * limited address space.
+ */
+static enum qr_rseq_mode rseq_wish(const struct qr_limits *limits,
+				   unsigned nr_ids)
+{
+	return qr_pcpu_regions_size(nr_ids) > limits->address_space / 4
+		       ? QR_RSEQ_OFF
+		       : (enum qr_rseq_mode)options.value[QR_OPT_RSEQ];
+}
+
 static bool boot(void)
 {
 	struct qr_topology topology;
+	struct qr_limits limits;
 
 	read_options();
 	qr_topology_read(&topology);
-	if (boot_nodes(&topology))
+	qr_limits_read(&limits);
+	if (boot_nodes(&topology, &limits))
 		return false;
-	qr_large_init(options.value[QR_OPT_DIRTY]);
-	qr_rseq_init((enum qr_rseq_mode)options.value[QR_OPT_RSEQ],
+	qr_large_set_limit(options.value[QR_OPT_DIRTY]);
+	qr_rseq_init(rseq_wish(&limits, topology.nr_cpu_ids),
 		     qr_nr_nodes() == 1);
 	qr_caches_init();
 	if (qr_pcpu_init(topology.nr_cpu_ids, topology.nr_cpus) == 0)
@@ -138,8 +152,10 @@ bool qr_boot_slow(void)
 __attribute__((destructor(101))) static void destructor(void)
 {
 	if (atomic_load_explicit(&qr_boot_state, memory_order_acquire) ==
-	    QR_BOOT_READY)
+	    QR_BOOT_READY) {
+		qr_reclaim_allow(false);
 		qr_audit();
+	}
 	qr_report_at_exit();
 }
 
@@ -149,4 +165,5 @@ __attribute__((constructor(101))) static void constructor(void)
 	if (!qr_boot())
 		return;
 	pthread_atfork(qr_fork_prepare, qr_fork_parent, qr_fork_child);
+	qr_reclaim_allow(true);
 }

@@ -3,6 +3,7 @@
 #include "arena/large.h"
 #include "arena/meta.h"
 #include "arena/node.h"
+#include "core/reclaim.h"
 #include "slab/cache.h"
 #include "sys/rcu.h"
 
@@ -34,4 +35,5 @@ void qr_fork_parent(void)
 void qr_fork_child(void)
 {
 	unlock_all(true);
+	qr_reclaim_after_fork();
 }

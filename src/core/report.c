@@ -143,9 +143,9 @@ static void write_buddyinfo(struct report *report)
 
 static const struct qr_column zone_columns[] = {
 	{"node", 4},   {"zone", 4},	  {"spanned", 10}, {"present", 9},
-	{"used", 9},   {"free", 9},	  {"dirty", 8},	   {"low", 7},
-	{"high", 7},   {"allocated", 11}, {"freed", 11},   {"purged", 9},
-	{"purges", 7}, {"fallbacks", 9},  {"foreign", 8},
+	{"used", 9},   {"free", 9},	  {"dirty", 8},	   {"high", 7},
+	{"peak", 8},   {"allocated", 11}, {"freed", 11},   {"purged", 9},
+	{"purges", 7}, {"direct", 7}, {"faulted", 8}, {"fallbacks", 9},  {"foreign", 8},
 };
 
 static void write_zone(struct report *report, struct qr_zone *zone)
@@ -160,12 +160,14 @@ static void write_zone(struct report *report, struct qr_zone *zone)
 	qr_table_number(table, count->allocated - count->freed);
 	qr_table_number(table, zone->nr_free);
 	qr_table_number(table, zone->nr_dirty);
-	qr_table_number(table, zone->low);
 	qr_table_number(table, zone->high);
+	qr_table_number(table, zone->peak);
 	qr_table_number(table, count->allocated);
 	qr_table_number(table, count->freed);
 	qr_table_number(table, count->purged);
 	qr_table_number(table, count->purge_calls);
+	qr_table_number(table, count->direct);
+	qr_table_number(table, count->faulted);
 	qr_table_number(table, count->fallbacks);
 	qr_table_number(table, count->foreign);
 }

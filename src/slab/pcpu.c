@@ -48,8 +48,7 @@ struct site {
 };
 
 static struct {
-	char *regions; /* of id 0; NULL: none */
-	unsigned nr_ids;
+	unsigned nr_ids; /* 0: no regions */
 	_Atomic unsigned nr_locked; /* ids given to threads, mode OFF */
 	size_t next_slot; /* of the general caches' full-sized arrays */
 	struct qr_lock drain_lock;
@@ -62,23 +61,26 @@ static struct {
 } QR_ALIGNED(64) region_locks[MAX_LOCKED_IDS];
 static _Thread_local int32_t own_id; /* + 1; 0: none yet */
 
+/* Those of the two negative ids come first. */
+size_t qr_pcpu_regions_size(unsigned nr_ids)
+{
+	return (qr_min(nr_ids, MAX_IDS) + 2) << QR_REGION_SHIFT;
+}
+
 int qr_pcpu_init(unsigned nr_ids, unsigned nr_cpus)
 {
-	size_t size;
 	char *regions;
 
-	if (qr_rseq.mode == QR_RSEQ_OFF)
+	if (qr_rseq.mode == QR_RSEQ_OFF) {
 		nr_ids = (unsigned)qr_min(nr_cpus, MAX_LOCKED_IDS);
-	nr_ids = (unsigned)qr_min(nr_ids, MAX_IDS);
-	for (unsigned i = 0; i < MAX_LOCKED_IDS; i++)
-		qr_lock_init(&region_locks[i].lock, QR_RANK_CPU);
-	size = (size_t)(nr_ids + 2) << QR_REGION_SHIFT;
-	regions = qr_map_reserve_readable(size);
+		for (unsigned i = 0; i < nr_ids; i++)
+			qr_lock_init(&region_locks[i].lock, QR_RANK_CPU);
+	}
+	regions = qr_map_reserve_readable(qr_pcpu_regions_size(nr_ids));
 	if (!regions)
 		return -ENOMEM;
-	pcpu.regions = regions + 2 * QR_REGION_SIZE;
-	pcpu.nr_ids = nr_ids;
-	qr_rseq.regions = pcpu.regions;
+	pcpu.nr_ids = (unsigned)qr_min(nr_ids, MAX_IDS);
+	qr_rseq.regions = regions + 2 * QR_REGION_SIZE;
 	return 0;
 }
 
@@ -245,7 +247,7 @@ static int32_t current_id(void)
 /* The first miss of an id makes its region writable; racing is harmless. */
 static bool make_ready(int32_t id)
 {
-	if (qr_map_commit(pcpu.regions + (size_t)id * QR_REGION_SIZE,
+	if (qr_map_commit(qr_rseq.regions + (size_t)id * QR_REGION_SIZE,
 			  QR_REGION_SIZE))
 		return false;
 	/* release: pairs with the drain's acquire */
@@ -257,7 +259,7 @@ static bool make_ready(int32_t id)
 static void set_site(struct site *site)
 {
 	unsigned number = site->cache->number;
-	char *region = pcpu.regions + (size_t)site->id * QR_REGION_SIZE;
+	char *region = qr_rseq.regions + (size_t)site->id * QR_REGION_SIZE;
 
 	site->region = (uint64_t *)(void *)region;
 	site->row = (struct qr_row *)(void *)&site->region[number];
@@ -274,7 +276,7 @@ static bool locate(struct qr_cache *cache, struct site *ret_site)
 {
 	int32_t id;
 
-	if (qr_unlikely(cache->number >= QR_MAX_CACHES || !pcpu.regions))
+	if (qr_unlikely(cache->number >= QR_MAX_CACHES || !qr_rseq.regions))
 		return false;
 	id = current_id();
 	if (qr_unlikely(id < 0 || (unsigned)id >= pcpu.nr_ids))
@@ -644,7 +646,7 @@ void qr_pcpu_free(struct qr_cache *cache, void *object)
 
 static bool may_hit(const struct qr_cache *cache)
 {
-	return qr_rseq.mode != QR_RSEQ_OFF && pcpu.regions &&
+	return qr_rseq.mode != QR_RSEQ_OFF && qr_rseq.regions &&
 	       cache->number < QR_MAX_CACHES;
 }
 
@@ -833,7 +835,7 @@ static bool drain_stopped(const struct qr_cache *only,
 
 static void drain_rows(const struct qr_cache *only)
 {
-	if (!pcpu.regions || (only && only->number >= QR_MAX_CACHES))
+	if (!qr_rseq.regions || (only && only->number >= QR_MAX_CACHES))
 		return;
 	if (qr_rseq.mode == QR_RSEQ_OFF) {
 		for_each_row(only, empty_locked);
@@ -849,7 +851,7 @@ static void drain_rows(const struct qr_cache *only)
 
 static void age_rows(void)
 {
-	if (!pcpu.regions)
+	if (!qr_rseq.regions)
 		return;
 	if (qr_rseq.mode == QR_RSEQ_OFF)
 		for_each_row(NULL, empty_idle_locked);
@@ -999,18 +1001,21 @@ unsigned qr_pcpu_nr_regions(void)
 
 /* fork */
 
+static unsigned nr_locked_regions(void)
+{
+	return qr_rseq.mode == QR_RSEQ_OFF ? pcpu.nr_ids : 0;
+}
+
 void qr_pcpu_lock_all(void)
 {
 	qr_lock_acquire(&pcpu.drain_lock);
-	for (unsigned i = 0; qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS;
-	     i++)
+	for (unsigned i = 0; i < nr_locked_regions(); i++)
 		qr_lock_acquire(&region_locks[i].lock);
 }
 
 void qr_pcpu_unlock_all(bool child)
 {
-	for (unsigned i = 0; qr_rseq.mode == QR_RSEQ_OFF && i < MAX_LOCKED_IDS;
-	     i++)
+	for (unsigned i = 0; i < nr_locked_regions(); i++)
 		qr_lock_after_fork(&region_locks[i].lock, child);
 	qr_lock_after_fork(&pcpu.drain_lock, child);
 }

@@ -46,6 +46,9 @@
 
 #include "slab/cache.h"
 
+/* Bytes of addresses that the regions of so many ids take. */
+size_t qr_pcpu_regions_size(unsigned nr_ids);
+
 /*
  * Reserve the regions, for ids below @nr_ids; qr_rseq is set up.  @nr_cpus
  * CPUs may run us.  0 or -ENOMEM: then there are no arrays.

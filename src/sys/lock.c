@@ -1,10 +1,6 @@
 #include "sys/lock.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+#include "sys/futex.h"
 
 enum {
 	SPINS = 100	/* about as long as the longest section under a lock */
@@ -17,14 +13,6 @@ static void cpu_relax(void)
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
 #endif
-}
-
-static void futex(struct qr_lock *lock, int op, uint32_t value)
-{
-	int saved = errno;
-
-	syscall(SYS_futex, &lock->word, op, value, NULL, NULL, 0);
-	errno = saved;
 }
 
 void qr_lock_init(struct qr_lock *lock, enum qr_lock_rank rank)
@@ -53,12 +41,12 @@ void qr_lock_acquire_slow(struct qr_lock *lock)
 	/* acquire: pairs with the release in qr_lock_release */
 	while (atomic_exchange_explicit(&lock->word, 2,
 					memory_order_acquire) != 0)
-		futex(lock, FUTEX_WAIT_PRIVATE, 2);
+		qr_futex_wait(&lock->word, 2);
 }
 
 void qr_lock_release_slow(struct qr_lock *lock)
 {
-	futex(lock, FUTEX_WAKE_PRIVATE, 1);
+	qr_futex_wake(&lock->word);
 }
 
 #ifdef QR_LOCK_DEBUG

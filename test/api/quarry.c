@@ -250,7 +250,7 @@ Test(quarry, live_bytes_are_exact_when_other_threads_free)
 	pthread_join(thread, NULL);
 	before = quarry_live_bytes();
 	for (size_t i = 0; i < NR(ptrs); i++) {
-		ptrs[i] = malloc(1 + i * 50);
+		ptrs[i] = malloc(1 + i * 10);
 		if (i % 2)
 			usable += malloc_usable_size(ptrs[i]);
 	}

@@ -277,7 +277,7 @@ Test(buddy, pages_are_as_an_array_of_owners_has_them)
 {
 	twin.draw = draw_init("buddy");
 	twin.zone = arena_init(SPAN_MIB * MIB);
-	qr_zone_set_watermarks(twin.zone, 1500);
+	qr_zone_set_watermarks(twin.zone, 1500, SIZE_MAX);
 	for (unsigned i = 0; i < STEPS; i++) {
 		struct owner *owner = &twin.owners[i % MAX_OWNERS];
 		bool ebb = i / 5000 % 2 == 0;

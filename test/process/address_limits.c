@@ -99,7 +99,7 @@ static void mixed_sizes(const char *kind, size_t limit)
 	snprintf(name, sizeof(name), "mixed-sizes-under-%s-%zu", kind,
 		 limit / MIB);
 	figure_at_least(name, (double)got / MIB, "MiB",
-			(double)limit / MIB * (limit < 100 * MIB ? 0.28 : 0.5));
+			(double)limit / MIB * 0.5);
 }
 
 static void blocks(const char *kind, size_t limit)
@@ -161,7 +161,7 @@ static void start(char *self, int resource, const char *kind, size_t mib,
 
 int main(int argc, char **argv)
 {
-	static const size_t sizes[] = {64, 96, 128, 256, 512, 1024};
+	static const size_t sizes[] = {64, 96, 128, 256, 1024};
 
 	if (argc == 4) {
 		size_t limit = strtoul(argv[2], NULL, 10);

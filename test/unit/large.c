@@ -142,7 +142,7 @@ Test(large, a_freed_mapping_serves_again_if_it_is_at_most_an_eighth_too_large)
 	bool zero = true;
 	char *p, *q;
 
-	qr_large_init(64 * MIB);
+	qr_large_set_limit(64 * MIB);
 	p = qr_large_alloc(16 * MIB, 16, NULL);
 	memset(p, 7, 16 * MIB);
 	cr_assert(qr_large_free(p));
@@ -167,7 +167,7 @@ Test(large, the_smallest_mapping_that_fits_is_taken)
 	static const size_t sizes[] = {88, 81, 84, 82, 80, 86};
 	char *p[6];
 
-	qr_large_init(1024 * MIB);
+	qr_large_set_limit(1024 * MIB);
 	for (int i = 0; i < 6; i++)
 		p[i] = qr_large_alloc(sizes[i] * MIB, 16, NULL);
 	for (int i = 0; i < 6; i++)
@@ -182,7 +182,7 @@ Test(large, the_cache_holds_no_more_than_its_limit_and_drops_the_oldest)
 {
 	char *p[5];
 
-	qr_large_init(40 * MIB);
+	qr_large_set_limit(40 * MIB);
 	for (int i = 0; i < 5; i++)
 		p[i] = qr_large_alloc(10 * MIB, 16, NULL);
 	for (int i = 0; i < 5; i++)
@@ -286,7 +286,7 @@ Test(large, a_limit_empties_the_cache_before_it_is_told_to_the_caller)
 {
 	char *p[4], *q;
 
-	qr_large_init(GIB);
+	qr_large_set_limit(GIB);
 	for (int i = 0; i < 4; i++)
 		p[i] = qr_large_alloc(100 * MIB, 16, NULL);
 	for (int i = 0; i < 4; i++)
@@ -317,7 +317,7 @@ Test(large, when_mappings_run_out_freed_ones_are_parked_and_reused)
 	struct qr_vma_stats v;
 	bool zero = false;
 
-	qr_large_init(0);
+	qr_large_set_limit(0);
 	qr_vma_set_limit(64);
 	for (int i = 0; i < N; i++) {
 		cr_assert_not_null(p[i] = qr_large_alloc(4 * MIB, 16, NULL));
@@ -353,7 +353,7 @@ Test(large, parked_neighbours_become_one_and_are_cut_again)
 	enum { N = 200 };
 	static char *p[N];
 
-	qr_large_init(0);
+	qr_large_set_limit(0);
 	qr_vma_set_limit(16);
 	for (int i = 0; i < N; i++)
 		cr_assert_not_null(p[i] = qr_large_alloc(4 * MIB, 16, NULL));
@@ -518,7 +518,7 @@ Test(large, a_child_forked_while_others_work_can_work)
 	pthread_t thread[2];
 	char *mine = qr_large_alloc(4 * MIB, 16, NULL);
 
-	qr_large_init(16 * MIB);
+	qr_large_set_limit(16 * MIB);
 	for (int i = 0; i < 2; i++)
 		pthread_create(&thread[i], NULL, churn, NULL);
 	for (int i = 0; i < 50; i++) {

@@ -505,7 +505,7 @@ Test(node, threads_hand_pages_to_each_other_while_one_trims)
 	struct qr_nodes_config config = arena_config(64 * MIB);
 	pthread_t threads[THREADS], trimmer;
 
-	config.high = 512;
+	config.high = 512 * (size_t)QR_FRAME_SIZE;
 	config.max_spans = QR_MAX_SPANS;
 	cr_assert_eq(qr_nodes_init(&config), 0);
 	for (int i = 0; i < THREADS; i++)
@@ -552,7 +552,7 @@ Test(node, the_child_of_a_fork_goes_on)
 	struct qr_nodes_config config = arena_config(256 * MIB);
 	pthread_t threads[2];
 
-	config.high = 512;
+	config.high = 512 * (size_t)QR_FRAME_SIZE;
 	cr_assert_eq(qr_nodes_init(&config), 0);
 	for (int i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, work_until_done,

@@ -421,7 +421,7 @@ Test(zone, who_frees_beyond_the_high_watermark_purges_down_to_low)
 	uint64_t calls;
 	size_t peak = 0;
 
-	qr_zone_set_watermarks(zone, HIGH);
+	qr_zone_set_watermarks(zone, HIGH, SIZE_MAX);
 	for (int i = 0; i < N; i++) {
 		pages[i] = alloc(zone, RUN);
 		touch(pages[i], RUN);
@@ -453,7 +453,7 @@ Test(zone, memory_that_is_locked_is_not_tried_on_every_free)
 
 	if (SANITIZED)
 		cr_skip_test("a sanitizer lets nothing be locked");
-	qr_zone_set_watermarks(zone, 64);
+	qr_zone_set_watermarks(zone, 64, SIZE_MAX);
 	for (int i = 0; i < N; i++) {
 		pages[i] = alloc(zone, RUN);
 		touch(pages[i], RUN);

@@ -1,0 +1,281 @@
+#include "core/reclaim.h"
+
+#include "arena/large.h"
+#include "arena/node.h"
+#include "core/boot.h"
+#include "core/core.h"
+#include "slab/pcpu.h"
+#include "slab/slab.h"
+#include "sys/cgroup.h"
+#include "sys/futex.h"
+#include "sys/thread.h"
+
+#include <errno.h>
+
+enum {
+	LOOK_AFTER = 32, /* misses, or as many 64 KiB */
+	TICK_MS = 1000,
+	PRESSED_TICK_MS = 100,
+	QUIET_TICKS = 3,
+	CONTAINER_SHIFT = 4, /* a sixteenth of the limit may be kept */
+	PRESSED_SHIFT = 3,   /* less room than an eighth is little */
+};
+
+enum { AUTO, ON, OFF }; /* the option "background" */
+
+static const size_t SMALL_HEAP = (size_t)16 << 20;
+static const size_t SINGLE_HEAP = (size_t)64 << 20;
+static const size_t PRESSED_KEEP = (size_t)1 << 20;
+
+_Atomic uint32_t qr_reclaim_stage = QR_RECLAIM_YOUNG;
+
+static _Atomic bool allowed;
+static _Atomic bool running;
+static _Atomic unsigned weight; /* of the misses since we last looked */
+static _Atomic bool looked_at_container;
+
+/* Written by the thread; relaxed: figures. */
+static _Atomic uint64_t nr_ticks, nr_bytes, nr_pressed;
+static _Atomic size_t container_limit = SIZE_MAX;
+
+void qr_reclaim_allow(bool allow)
+{
+	atomic_store_explicit(&allowed, allow, memory_order_relaxed);
+}
+
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* The container */
+
+/* What may be kept ready in zones, as much in mappings. */
+static void keep_at_most(size_t keep, size_t share)
+{
+	size_t dirty = qr_option(QR_OPT_DIRTY);
+
+	qr_nodes_set_watermarks(qr_min(dirty, keep), share);
+	qr_large_set_limit(qr_min(dirty, keep));
+}
+
+/* How far the container is from its limit, page cache not counted. */
+static bool is_pressed(const struct qr_cgroup *group,
+		       const struct qr_cgroup_memory *memory)
+{
+	uint64_t least = memory->limit >> PRESSED_SHIFT, file = 0;
+
+	if (memory->room >= least)
+		return false;
+	if (qr_cgroup_file_read(group, memory->level, &file))
+		file = 0;
+	return memory->room + file < least;
+}
+
+/* Looks for the group again where it is gone. */
+static bool read_container(struct qr_cgroup *group, bool *found,
+			   struct qr_cgroup_memory *ret_memory)
+{
+	if (!*found && qr_cgroup_find("", "memory", group))
+		return false;
+	*found = qr_cgroup_memory_read(group, ret_memory) == 0;
+	return *found;
+}
+
+/* True: it is near its limit.  One thread at a time. */
+static bool look_at_container(void)
+{
+	static struct qr_cgroup group;
+	static bool found;
+	struct qr_cgroup_memory memory;
+	size_t limit, share;
+	bool pressed = false;
+
+	if (!read_container(&group, &found, &memory))
+		return false;
+	limit = qr_min(qr_min(memory.max, memory.high), SIZE_MAX);
+	share = limit == SIZE_MAX ? SIZE_MAX : limit >> CONTAINER_SHIFT;
+	if (limit != SIZE_MAX)
+		pressed = is_pressed(&group, &memory);
+	if (pressed)
+		share = qr_min(share, PRESSED_KEEP);
+	keep_at_most(share, share);
+	atomic_store_explicit(&container_limit, limit, memory_order_relaxed);
+	return pressed;
+}
+
+static void look_at_container_once(void)
+{
+	if (!atomic_exchange_explicit(&looked_at_container, true,
+				      memory_order_relaxed))
+		look_at_container();
+}
+
+/* The thread */
+
+static void age_slabs(struct qr_cache *cache, void *arg)
+{
+	(void)arg;
+	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1)
+		qr_slab_age(cache, qr_ctz(left));
+}
+
+static void tick(void)
+{
+	qr_pcpu_age();
+	qr_caches_for_each(age_slabs, NULL);
+	add(&nr_bytes, qr_nodes_age() + qr_large_age());
+	add(&nr_ticks, 1);
+}
+
+static bool was_quiet(void)
+{
+	return atomic_load_explicit(&qr_reclaim_stage, memory_order_relaxed) ==
+	       QR_RECLAIM_QUIET;
+}
+
+/* Until the program has been quiet for some time. */
+static void work(bool has_files)
+{
+	bool pressed = false;
+
+	for (unsigned quiet = 0; quiet < QUIET_TICKS;) {
+		atomic_store_explicit(&qr_reclaim_stage, QR_RECLAIM_QUIET,
+				      memory_order_relaxed);
+		qr_thread_sleep(pressed ? PRESSED_TICK_MS : TICK_MS);
+		quiet = was_quiet() ? quiet + 1 : 0;
+		if (has_files)
+			pressed = look_at_container();
+		if (pressed) {
+			add(&nr_pressed, 1);
+			add(&nr_bytes, qr_trim(0));
+		}
+		tick();
+	}
+}
+
+static void park(void)
+{
+	uint32_t stage = QR_RECLAIM_QUIET;
+
+	add(&nr_bytes, qr_trim(0));
+	if (!atomic_compare_exchange_strong_explicit(
+		    &qr_reclaim_stage, &stage, QR_RECLAIM_PARKED,
+		    memory_order_relaxed, memory_order_relaxed))
+		return;
+	while (atomic_load_explicit(&qr_reclaim_stage, memory_order_relaxed) ==
+	       QR_RECLAIM_PARKED)
+		qr_futex_wait(&qr_reclaim_stage, QR_RECLAIM_PARKED);
+}
+
+static void run(void)
+{
+	bool has_files = qr_thread_leave_files() == 0;
+
+	for (;;) {
+		work(has_files);
+		park();
+	}
+}
+
+/* The misses */
+
+static void start(void)
+{
+	uint32_t stage = QR_RECLAIM_YOUNG;
+
+	/* from here on no miss comes here, those of libc below included */
+	if (!atomic_compare_exchange_strong_explicit(
+		    &qr_reclaim_stage, &stage, QR_RECLAIM_DEAF,
+		    memory_order_relaxed, memory_order_relaxed))
+		return;
+	if (qr_thread_start(run, "quarry") == 0)
+		atomic_store_explicit(&running, true, memory_order_relaxed);
+	else
+		look_at_container_once();
+}
+
+static size_t heap_size(void)
+{
+	struct qr_large_stats large;
+
+	qr_large_read_stats(&large);
+	return qr_nodes_resident() + large.live;
+}
+
+/* Is it time?  The figures are looked at now and then only. */
+static void consider(size_t size)
+{
+	uint64_t wish = qr_option(QR_OPT_BACKGROUND);
+	unsigned n = 1 + (unsigned)qr_min(size >> 16, LOOK_AFTER);
+	size_t heap;
+
+	n += atomic_fetch_add_explicit(&weight, n, memory_order_relaxed);
+	if (n < LOOK_AFTER && wish != ON)
+		return;
+	atomic_store_explicit(&weight, 0, memory_order_relaxed);
+	if (!atomic_load_explicit(&allowed, memory_order_relaxed))
+		return;
+	heap = heap_size();
+	if (heap < SMALL_HEAP && wish != ON)
+		return;
+	if (wish == OFF ||
+	    (wish == AUTO && heap < SINGLE_HEAP && qr_thread_is_single()))
+		look_at_container_once();
+	else
+		start();
+}
+
+/* From QUIET and PARKED; the thread may go from one to the other meanwhile. */
+static void wake(uint32_t stage)
+{
+	while (stage != QR_RECLAIM_DEAF) {
+		if (!atomic_compare_exchange_weak_explicit(
+			    &qr_reclaim_stage, &stage, QR_RECLAIM_DEAF,
+			    memory_order_relaxed, memory_order_relaxed))
+			continue;
+		if (stage == QR_RECLAIM_PARKED)
+			qr_futex_wake(&qr_reclaim_stage);
+		return;
+	}
+}
+
+void qr_reclaim_note_slow(size_t size)
+{
+	uint32_t stage =
+		atomic_load_explicit(&qr_reclaim_stage, memory_order_relaxed);
+
+	if (stage != QR_RECLAIM_YOUNG)
+		wake(stage);
+	else if (size)
+		consider(size);
+}
+
+void qr_reclaim_after_fork(void)
+{
+	atomic_store_explicit(&running, false, memory_order_relaxed);
+	atomic_store_explicit(&qr_reclaim_stage, QR_RECLAIM_YOUNG,
+			      memory_order_relaxed);
+}
+
+const char *qr_reclaim_state_name(void)
+{
+	if (!atomic_load_explicit(&running, memory_order_relaxed))
+		return "none";
+	return atomic_load_explicit(&qr_reclaim_stage, memory_order_relaxed) ==
+			       QR_RECLAIM_PARKED
+		       ? "parked"
+		       : "working";
+}
+
+void qr_reclaim_read_stats(struct qr_reclaim_stats *ret_stats)
+{
+	*ret_stats = (struct qr_reclaim_stats){
+		.ticks = atomic_load_explicit(&nr_ticks, memory_order_relaxed),
+		.bytes = atomic_load_explicit(&nr_bytes, memory_order_relaxed),
+		.pressed =
+			atomic_load_explicit(&nr_pressed, memory_order_relaxed),
+		.limit = atomic_load_explicit(&container_limit,
+					      memory_order_relaxed),
+	};
+}
