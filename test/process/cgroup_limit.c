@@ -1,8 +1,8 @@
 /*
  * Under a cgroup's memory limit nobody says NULL, the kernel kills: so a
  * program whose live memory fits must not be killed for what the allocator
- * keeps.  Limit 160 MiB; 64 MiB live, of which twenty times as much is freed
- * and allocated anew, in sizes that shift.
+ * keeps.  Limit 256 MiB; up to 140 MiB live, of sizes from 16 bytes to 8 MiB,
+ * of which a half is freed and allocated anew, thirty times.
  */
 #include "check.h"
 
@@ -10,8 +10,9 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-enum { SLOTS = 1 << 16 };
-static const size_t limit = 160 * MIB, live_bar = 64 * MIB;
+enum { SLOTS = 1 << 18 };
+enum { PHASES = 30 };
+static const size_t limit = 256 * MIB, live_bar = 140 * MIB;
 
 static char group[PATH_MAX];
 
@@ -60,42 +61,52 @@ static bool make_group(void)
 	return false;
 }
 
+static struct {
+	void *ptr;
+	size_t size;
+} slots[SLOTS];
+static size_t live;
+
+static void drop(size_t i)
+{
+	CHECK(is_signed(slots[i].ptr, slots[i].size, i));
+	free(slots[i].ptr);
+	live -= slots[i].size;
+	slots[i].ptr = NULL;
+}
+
+/* One object in @rarity may be of up to 2^23 bytes. */
+static void fill(uint64_t *state, unsigned rarity)
+{
+	for (unsigned tries = 0; live < live_bar && tries < 4 * SLOTS;
+	     tries++) {
+		size_t i = draw(state) % SLOTS;
+		size_t size = draw_size(state, tries % rarity ? 14 : 23);
+
+		if (slots[i].ptr || live + size > live_bar)
+			continue;
+		CHECK(slots[i].ptr = malloc(size));
+		memset(slots[i].ptr, 1, size);
+		sign(slots[i].ptr, size, i);
+		slots[i].size = size;
+		live += size;
+	}
+}
+
 static int churn(void)
 {
-	static struct {
-		void *ptr;
-		size_t size;
-	} slots[SLOTS];
 	uint64_t state = seed();
-	size_t live = 0, total = 0, worst = 0;
+	size_t worst = 0;
 
-	for (unsigned phase = 0; total < 20 * live_bar; phase++) {
-		/* each phase has sizes of its own */
-		size_t base = (size_t)64 << phase % 12;
-		size_t goal = total + live_bar;
-
-		while (total < goal) {
-			size_t i = draw(&state) % SLOTS;
-			size_t size = base + draw(&state) % base;
-
-			if (slots[i].ptr) {
-				CHECK(is_signed(slots[i].ptr, slots[i].size,
-						i));
-				free(slots[i].ptr);
-				live -= slots[i].size;
-				slots[i].ptr = NULL;
-			}
-			if (live + size > live_bar)
-				continue;
-			CHECK(slots[i].ptr = malloc(size));
-			memset(slots[i].ptr, 1, size);
-			sign(slots[i].ptr, size, i);
-			slots[i].size = size;
-			live += size;
-			total += size;
-		}
+	for (unsigned phase = 0; phase < PHASES; phase++) {
+		fill(&state, phase % 2 ? 100 : 1000);
+		CHECK(live > live_bar * 3 / 4);
 		if (anonymous() > worst)
 			worst = anonymous();
+		for (size_t i = 0; i < SLOTS; i++) {
+			if (slots[i].ptr && draw(&state) % 2)
+				drop(i);
+		}
 	}
 	printf("figure: churn-under-cgroup-limit %zu MiB (limit %zu, live "
 	       "%zu)\n",
