@@ -30,7 +30,8 @@ head at its end means that it goes on. Hover a mark for its figures."""
 def _ratio_cell(one, best):
     if one is None:
         return "<td>–</td>"
-    interval = ("" if one.low is None else
+    exact = one.low == one.high     # the base against itself
+    interval = ("" if one.low is None or exact else
                 f"<small>{one.low:.2f} to {one.high:.2f}</small>")
     mark = ' class="best"' if best else ""
     return f"<td{mark}>{one.value:.2f}{interval}</td>"

@@ -74,7 +74,8 @@ def ratios(title, rows, names, base):
             if name in row:
                 out.append(_point(x, row[name], top + 8.5 + 8 * k,
                                   names.index(name), f"{label}: {name}"))
-    return svg.picture(_WIDTH, height, "".join(out), title)
+    return ('<div class="wide ratios">' +
+            svg.picture(_WIDTH, height, "".join(out), title) + "</div>")
 
 
 def _point(x, ratio, y, place, label):
