@@ -9,12 +9,13 @@
  * so that a large program asks the kernel rarely and a small one for little:
  *
  *	frontier	64 frames, or the block that is wanted
- *	committed	a quarter, 1 MiB to 64 MiB
+ *	committed	an eighth, 1 MiB to 64 MiB
  *	described	all of it once more, 16 MiB to 256 MiB
  *
  * If the kernel refuses that much, it is asked for just what is wanted.
  * Steps below a huge page also keep the kernel from backing the first
- * touch of a small program's heap with one, where it would do so always.
+ * touch of a small program's heap with one, where it would do so always.  Where
+ * memory is locked (mlockall) what is committed is resident at once.
  *
  * A step into a pageblock of the other migratetype leaves the rest of it to
  * that type and begins the next; in the zone's first pageblock they mix.
@@ -106,7 +107,7 @@ static int commit_to(struct qr_zone *zone, size_t to)
 static int commit(struct qr_zone *zone, size_t to)
 {
 	size_t have = zone->committed - zone->start;
-	size_t step = qr_clamp(qr_round_up(have / 4, QR_STEP_FRAMES),
+	size_t step = qr_clamp(qr_round_up(have / 8, QR_STEP_FRAMES),
 			       COMMIT_MIN, COMMIT_MAX);
 	size_t wish = qr_min(qr_max(zone->committed + step, to), zone->end);
 	int rc;

@@ -208,10 +208,11 @@ no_memory:
 
 static struct qr_vma *take_parked(size_t size, size_t align, enum state state)
 {
+	struct qr_large_wish wish = {size, align, 0, QR_VMA_ANY_NODE};
 	struct qr_vma *vma;
 
 	qr_lock_acquire(&lock);
-	vma = qr_large_bins_fit(bins_of(state), size, align, 0);
+	vma = qr_large_bins_fit(bins_of(state), &wish);
 	if (vma) {
 		take_from_bins_locked(vma);
 		vma = cut(vma, qr_round_up(vma->start, align), size, state);
@@ -300,13 +301,20 @@ static struct qr_vma *map_batch(size_t size, size_t align)
 	return vma;
 }
 
+/* Where memory that this thread touches first will lie. */
+static unsigned memory_node(void)
+{
+	return qr_nr_nodes() > 1 ? qr_home_node() : QR_VMA_ANY_NODE;
+}
+
 static struct qr_vma *take_cached(size_t size, size_t align)
 {
+	struct qr_large_wish wish = {size, align, size + (size >> FIT_SHIFT),
+				     memory_node()};
 	struct qr_vma *vma;
 
 	qr_lock_acquire(&lock);
-	vma = qr_large_bins_fit(&cache, size, align,
-				size + (size >> FIT_SHIFT));
+	vma = qr_large_bins_fit(&cache, &wish);
 	if (vma)
 		take_from_bins_locked(vma);
 	qr_window_note_least(&unused, cache.bytes);
@@ -371,6 +379,7 @@ void *qr_large_alloc(size_t size, size_t align, bool *ret_zero)
 
 	void *ptr = (void *)vma->start;
 
+	vma->node = (uint8_t)memory_node();
 	set_state(vma, LIVE);
 	return ptr;
 }

@@ -54,21 +54,23 @@ static unsigned next_used(const struct qr_large_bins *bins, unsigned bin)
 	return QR_NR_LARGE_BINS;
 }
 
-static bool fits(const struct qr_vma *vma, size_t size, size_t align,
-		 size_t high)
+static bool fits(const struct qr_vma *vma, const struct qr_large_wish *wish)
 {
+	size_t size = wish->size, align = wish->align, high = wish->high;
 	size_t skip = (size_t)(-vma->start & (align - 1));
 
+	if (wish->node != QR_VMA_ANY_NODE && vma->node != wish->node)
+		return false;
 	if (high && (skip || qr_vma_size(vma) > high))
 		return false;
 	return skip <= qr_vma_size(vma) && qr_vma_size(vma) - skip >= size;
 }
 
-struct qr_vma *qr_large_bins_fit(const struct qr_large_bins *bins, size_t size,
-				 size_t align, size_t high)
+struct qr_vma *qr_large_bins_fit(const struct qr_large_bins *bins,
+				 const struct qr_large_wish *wish)
 {
-	unsigned last = high ? bin_of(high) : QR_NR_LARGE_BINS - 1;
-	unsigned bin = next_used(bins, bin_of(size));
+	unsigned last = wish->high ? bin_of(wish->high) : QR_NR_LARGE_BINS - 1;
+	unsigned bin = next_used(bins, bin_of(wish->size));
 	struct qr_vma *best = NULL;
 
 	for (; bin <= last && !best; bin = next_used(bins, bin + 1)) {
@@ -80,7 +82,7 @@ struct qr_vma *qr_large_bins_fit(const struct qr_large_bins *bins, size_t size,
 
 			if (seen++ == LOOK_AT)
 				break;
-			if (fits(vma, size, align, high) &&
+			if (fits(vma, wish) &&
 			    (!best || qr_vma_size(vma) < qr_vma_size(best)))
 				best = vma;
 		}

@@ -24,13 +24,19 @@ struct qr_large_bins {
 void qr_large_bins_add(struct qr_large_bins *bins, struct qr_vma *vma);
 void qr_large_bins_del(struct qr_large_bins *bins, struct qr_vma *vma);
 
+struct qr_large_wish {
+	size_t size, align;
+	size_t high;	/* 0: any, cut as the caller likes */
+	unsigned node;	/* or QR_VMA_ANY_NODE */
+};
+
 /*
- * A mapping that has @size bytes at a multiple of @align: the smallest of at
- * most @high bytes that start there, if @high is not 0; else any, cut as the
- * caller likes.  NULL: none found (few of a bin are looked at).
+ * A mapping that has size bytes at a multiple of align: the smallest of at
+ * most high bytes that start there.  NULL: none found (few of a bin are looked
+ * at).
  */
-struct qr_vma *qr_large_bins_fit(const struct qr_large_bins *bins, size_t size,
-				 size_t align, size_t high);
+struct qr_vma *qr_large_bins_fit(const struct qr_large_bins *bins,
+				 const struct qr_large_wish *wish);
 
 /* The one that has been here longest, or NULL. */
 struct qr_vma *qr_large_bins_oldest(const struct qr_large_bins *bins);
