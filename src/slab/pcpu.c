@@ -18,7 +18,8 @@ enum {
 	NR_SLOTS = QR_REGION_SIZE / 8,
 	GROW_AFTER = 2,	       /* misses at one capacity */
 	ARRAY_BYTES = 1 << 16, /* of objects that an array may hold */
-	NEAR_BYTES = 1 << 12,  /* of objects that changing roles asks for */
+	NEAR_BYTES = 1 << 12,  /* arrays of objects that changing roles adds */
+	ROUND_BYTES = 1 << 15, /* of objects that it tops up to */
 };
 
 static const uint32_t STOPPED = UINT32_MAX;
@@ -328,13 +329,13 @@ static void note_miss(struct site *site)
 		grow(site);
 }
 
-/* One that they could, but it cost as much as several hits. */
+/* One that they could, but it cost as much as several hits.  True: top up. */
 static bool note_turn(struct site *site)
 {
-	if (!is_due(&site->aux->turns) ||
-	    (size_t)2 * site->capacity * site->cache->size >= NEAR_BYTES)
+	if (!is_due(&site->aux->turns))
 		return false;
-	grow(site);
+	if ((size_t)2 * site->capacity * site->cache->size < NEAR_BYTES)
+		grow(site);
 	return true;
 }
 
@@ -492,19 +493,20 @@ static void move_to_full(const struct site *site, struct qr_row row)
 
 /*
  * Few objects that go round and round cost a change of roles each time: add
- * some, while all of them fit the CPU's nearest cache.
+ * some, while all of them fit the CPU's nearer caches.
  */
 static void top_up(const struct site *site, struct qr_row row)
 {
-	size_t n = row.at - row.al, more = site->capacity - n;
+	size_t n = row.at - row.al, more;
+	size_t wish = qr_min(site->capacity, ROUND_BYTES / site->cache->size);
 	void *objects[QR_MAX_BATCH];
 	struct qr_row next = row;
 
 	if (is_stopped(row) || is_untouched(row) ||
-	    !is_plausible(site->cache, row) || n >= site->capacity ||
+	    !is_plausible(site->cache, row) || n >= wish ||
 	    (is_small(row) && site->capacity > SMALL_CAPACITY))
 		return;
-	more = get_batch(site->cache, (unsigned)site->id, objects, more);
+	more = get_batch(site->cache, (unsigned)site->id, objects, wish - n);
 	next.at += (uint32_t)more;
 	if (more &&
 	    row_change(site, row, next, &site->region[row.at], objects, more))
@@ -513,7 +515,7 @@ static void top_up(const struct site *site, struct qr_row row)
 
 static void turn(struct site *site, struct qr_row row)
 {
-	bool grown = note_turn(site);
+	bool due = note_turn(site);
 
 	if (qr_likely(qr_nr_nodes() == 1))
 		change_roles(site, row);
@@ -521,7 +523,7 @@ static void turn(struct site *site, struct qr_row row)
 		change_roles_at_home(site, row);
 	if (is_small(row) && site->capacity > SMALL_CAPACITY)
 		move_to_full(site, read_row(site));
-	if (grown)
+	if (due)
 		top_up(site, read_row(site));
 }
 

@@ -307,28 +307,78 @@ void qr_slab_flush(struct qr_cache *cache, unsigned cpu, void *const *objects,
  * A multiple of the size, multiplied by the inverse of its odd part and
  * rotated by the even one, is the quotient; all other offsets come out above
  * any quotient (Granlund and Montgomery).
+ *
+ * Eight objects at a time, because this is done for every object that a change
+ * of roles passes on; the last eight may overlap those before.
  */
-bool qr_slab_glance(const struct qr_cache *cache, void *const *objects,
-		    size_t n)
+typedef uint64_t four_words __attribute__((vector_size(32)));
+typedef uint32_t eight_halves __attribute__((vector_size(32)));
+
+enum { EIGHT = 8 };
+
+/* Sets bits of *@wrong if an offender is among @objects. */
+QR_INLINE void glance_at_eight(const struct qr_cache *cache,
+			       void *const *objects, eight_halves *wrong)
 {
 	uint32_t mask = ((uint32_t)QR_FRAME_SIZE << cache->order) - 1;
-	uint32_t inverse = cache->odd_inverse, highest = 0;
 	unsigned shift = cache->size_shift;
-	void *last = NULL, *last_but_one = NULL;
-	bool twice = false;
+	four_words words[2], last[2], last_but_one[2], twice;
+	eight_halves q;
 
-	for (size_t i = 0; i < n; i++) {
-		void *object = objects[i];
-		uint32_t offset = (uint32_t)(uintptr_t)object & mask;
-		uint32_t q = offset * inverse;
+	memcpy(words, objects, sizeof(words));
+	memcpy(last, objects - 1, sizeof(words));
+	memcpy(last_but_one, objects - 2, sizeof(words));
+	/* the low halves, in whatever order */
+	q = __builtin_shufflevector((eight_halves)words[0],
+				    (eight_halves)words[1], 0, 2, 8, 10, 4, 6,
+				    12, 14);
+	q = (q & mask) * cache->odd_inverse;
+	q = q >> shift | q << (-shift & 31);
+	twice = (four_words)((words[0] == last[0]) |
+			     (words[1] == last[1]) |
+			     (words[0] == last_but_one[0]) |
+			     (words[1] == last_but_one[1]));
+	*wrong |= (eight_halves)(q >= cache->nr_objects) | (eight_halves)twice;
+}
 
-		q = q >> shift | q << (-shift & 31);
-		highest = q > highest ? q : highest;
-		twice |= (object == last) | (object == last_but_one);
-		last_but_one = last;
-		last = object;
-	}
-	return (highest < cache->nr_objects && !twice) || !n;
+static bool glance_at_one(const struct qr_cache *cache, const void *object)
+{
+	uint32_t mask = ((uint32_t)QR_FRAME_SIZE << cache->order) - 1;
+	unsigned shift = cache->size_shift;
+	uint32_t q = ((uint32_t)(uintptr_t)object & mask) * cache->odd_inverse;
+
+	return (q >> shift | q << (-shift & 31)) >= cache->nr_objects;
+}
+
+QR_INLINE bool glance_at_few(const struct qr_cache *cache, void *const *objects,
+			  size_t n)
+{
+	bool wrong = n > 0 && glance_at_one(cache, objects[0]);
+
+	if (n > 1)
+		wrong |= glance_at_one(cache, objects[1]) |
+			 (objects[1] == objects[0]);
+	for (size_t i = 2; i < n; i++)
+		wrong |= glance_at_one(cache, objects[i]) |
+			 (objects[i] == objects[i - 1]) |
+			 (objects[i] == objects[i - 2]);
+	return !wrong;
+}
+
+QR_VECTOR_CLONES bool qr_slab_glance(const struct qr_cache *cache,
+				     void *const *objects, size_t n)
+{
+	eight_halves wrong = {0};
+	four_words any;
+
+	if (n < 2 + EIGHT)
+		return glance_at_few(cache, objects, n);
+	for (size_t i = 2; i < n - EIGHT; i += EIGHT)
+		glance_at_eight(cache, objects + i, &wrong);
+	glance_at_eight(cache, objects + n - EIGHT, &wrong);
+	any = (four_words)wrong;
+	return glance_at_few(cache, objects, 2) &&
+	       !(any[0] | any[1] | any[2] | any[3]);
 }
 
 /*
