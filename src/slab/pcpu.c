@@ -18,7 +18,7 @@ enum {
 	NR_SLOTS = QR_REGION_SIZE / 8,
 	GROW_AFTER = 2,	       /* misses at one capacity */
 	ARRAY_BYTES = 1 << 16, /* of objects that an array may hold */
-	NEAR_BYTES = 1 << 12,  /* arrays of objects that changing roles adds */
+	NEAR_BYTES = 1 << 14,  /* arrays of objects that changing roles adds */
 	ROUND_BYTES = 1 << 15, /* of objects that it tops up to */
 };
 

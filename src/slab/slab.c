@@ -313,6 +313,9 @@ void qr_slab_flush(struct qr_cache *cache, unsigned cpu, void *const *objects,
  */
 typedef uint64_t four_words __attribute__((vector_size(32)));
 typedef uint32_t eight_halves __attribute__((vector_size(32)));
+/* as it lies in an array of pointers */
+typedef uint64_t four_pointers
+	__attribute__((vector_size(32), aligned(8), may_alias));
 
 enum { EIGHT = 8 };
 
@@ -322,22 +325,20 @@ QR_INLINE void glance_at_eight(const struct qr_cache *cache,
 {
 	uint32_t mask = ((uint32_t)QR_FRAME_SIZE << cache->order) - 1;
 	unsigned shift = cache->size_shift;
-	four_words words[2], last[2], last_but_one[2], twice;
+	four_words a = *(const four_pointers *)objects;
+	four_words b = *(const four_pointers *)(objects + 4);
+	four_words twice;
 	eight_halves q;
 
-	memcpy(words, objects, sizeof(words));
-	memcpy(last, objects - 1, sizeof(words));
-	memcpy(last_but_one, objects - 2, sizeof(words));
 	/* the low halves, in whatever order */
-	q = __builtin_shufflevector((eight_halves)words[0],
-				    (eight_halves)words[1], 0, 2, 8, 10, 4, 6,
-				    12, 14);
+	q = __builtin_shufflevector((eight_halves)a, (eight_halves)b, 0, 2, 8,
+				    10, 4, 6, 12, 14);
 	q = (q & mask) * cache->odd_inverse;
 	q = q >> shift | q << (-shift & 31);
-	twice = (four_words)((words[0] == last[0]) |
-			     (words[1] == last[1]) |
-			     (words[0] == last_but_one[0]) |
-			     (words[1] == last_but_one[1]));
+	twice = (four_words)((a == *(const four_pointers *)(objects - 1)) |
+			     (a == *(const four_pointers *)(objects - 2)) |
+			     (b == *(const four_pointers *)(objects + 3)) |
+			     (b == *(const four_pointers *)(objects + 2)));
 	*wrong |= (eight_halves)(q >= cache->nr_objects) | (eight_halves)twice;
 }
 
@@ -351,7 +352,7 @@ static bool glance_at_one(const struct qr_cache *cache, const void *object)
 }
 
 QR_INLINE bool glance_at_few(const struct qr_cache *cache, void *const *objects,
-			  size_t n)
+			     size_t n)
 {
 	bool wrong = n > 0 && glance_at_one(cache, objects[0]);
 
