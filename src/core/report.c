@@ -5,6 +5,7 @@
 #include "arena/vma.h"
 #include "core/boot.h"
 #include "core/core.h"
+#include "core/reclaim.h"
 #include "core/table.h"
 #include "slab/pcpu.h"
 #include "sys/rseq.h"
@@ -230,12 +231,14 @@ static void value(struct report *report, bool first, const char *name,
 
 static void write_vmstat(struct report *report)
 {
+	struct qr_reclaim_stats reclaim;
 	struct qr_large_stats large;
 	struct qr_totals totals;
 	bool json = report->format == QUARRY_JSON;
 
 	qr_read_totals(&totals);
 	qr_large_read_stats(&large);
+	qr_reclaim_read_stats(&reclaim);
 	begin(report, "vmstat");
 	if (json)
 		qr_out_printf(report->out, "{");
@@ -255,6 +258,11 @@ static void write_vmstat(struct report *report)
 	value(report, false, "large_cache_hits", large.cache_hits);
 	value(report, false, "large_remaps", large.remaps);
 	value(report, false, "cpu_regions", qr_pcpu_nr_regions());
+	value(report, false, "reclaim_ticks", reclaim.ticks);
+	value(report, false, "reclaim_bytes", reclaim.bytes);
+	value(report, false, "reclaim_pressed", reclaim.pressed);
+	value(report, false, "container_limit_bytes",
+	      reclaim.limit == SIZE_MAX ? 0 : reclaim.limit);
 	if (json)
 		qr_out_printf(report->out, "}");
 }
@@ -267,11 +275,14 @@ void qr_report_write(struct qr_out *out, enum quarry_format format,
 	if (!qr_boot())
 		return;
 	if (format == QUARRY_JSON)
-		qr_out_printf(out, "{\n  \"mode\": \"%s\"",
-			      qr_rseq_mode_name());
+		qr_out_printf(out,
+			      "{\n  \"mode\": \"%s\",\n"
+			      "  \"reclaim\": \"%s\"",
+			      qr_rseq_mode_name(), qr_reclaim_state_name());
 	else if (sections)
-		qr_out_printf(out, "quarry: per-CPU arrays: %s\n",
-			      qr_rseq_mode_name());
+		qr_out_printf(out,
+			      "quarry: per-CPU arrays: %s; reclaimer: %s\n",
+			      qr_rseq_mode_name(), qr_reclaim_state_name());
 	report.any = true;
 	if (sections & QUARRY_SLABINFO)
 		write_slabinfo(&report);
