@@ -5,7 +5,6 @@
 #define QR_BASE_COMPILER_H
 
 #include <stddef.h>
-#include <stdint.h> /* and with it __GLIBC__ */
 
 #define qr_likely(x) __builtin_expect(!!(x), 1)
 #define qr_unlikely(x) __builtin_expect(!!(x), 0)
@@ -27,15 +26,5 @@
 	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 
 #define QR_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-
-/*
- * A function whose vectors are worth what newer processors have; which of its
- * copies runs is chosen when the library is loaded.
- */
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__)
-#define QR_VECTOR_CLONES __attribute__((target_clones("default", "avx2")))
-#else
-#define QR_VECTOR_CLONES
-#endif
 
 #endif

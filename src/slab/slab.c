@@ -1,6 +1,7 @@
 #include "slab/slab.h"
 
 #include "slab/misuse.h"
+#include "sys/vector.h"
 
 #include <string.h>
 
