@@ -5,7 +5,6 @@
 #ifndef QR_TEST_API_H
 #define QR_TEST_API_H
 
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,11 +17,46 @@
 #define MiB(n) ((size_t)(n) << 20)
 #define NR(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A function that this malloc may not have, or NULL. */
-static inline void *find_function(const char *name)
+/*
+ * find_function(): a function that this malloc may not have, or NULL.  Linked
+ * with the archive a program may have no dlsym(); then they are these.
+ */
+#ifdef TEST_LINKED
+#define FUNCTIONS(X)          \
+	X(quarry_version)     \
+	X(quarry_live_bytes)  \
+	X(free_sized)         \
+	X(free_aligned_sized) \
+	X(malloc_trim)        \
+	X(pvalloc)            \
+	X(__libc_malloc)      \
+	X(__libc_calloc)      \
+	X(__libc_realloc)     \
+	X(__libc_memalign)    \
+	X(__libc_valloc)      \
+	X(__libc_free)
+
+#define DECLARE(name) \
+	extern char at_##name[] __asm__(#name) __attribute__((weak));
+FUNCTIONS(DECLARE)
+
+static inline void *find_function(const char *wanted)
 {
-	return dlsym(RTLD_DEFAULT, name);
+#define COMPARE(name)               \
+	if (!strcmp(wanted, #name)) \
+		return at_##name;
+	FUNCTIONS(COMPARE)
+	fprintf(stderr, "api.h has no %s\n", wanted);
+	abort();
 }
+#else
+#include <dlfcn.h>
+
+static inline void *find_function(const char *wanted)
+{
+	return dlsym(RTLD_DEFAULT, wanted);
+}
+#endif
 
 /* The seed of this run, printed; QUARRY_TEST_SEED repeats one. */
 static inline uint64_t test_seed(void)

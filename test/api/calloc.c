@@ -66,11 +66,16 @@ Test(calloc, memory_dirtied_at_another_size_comes_back_zeroed)
 
 Test(calloc, memory_given_back_to_the_kernel_comes_back_zeroed)
 {
+	int (*trim)(size_t keep) = NULL;
+
+	*(void **)&trim = find_function("malloc_trim");
+	if (!trim)
+		cr_skip("this libc keeps what it has");
 	for (size_t i = 0; i < NR(sizes); i++) {
 		void *ptr;
 
 		dirty(sizes[i]);
-		malloc_trim(0);
+		trim(0);
 		ptr = calloc(1, sizes[i]);
 		cr_assert(all_bytes(ptr, sizes[i], 0), "calloc(1, %zu)",
 			  sizes[i]);

@@ -50,7 +50,7 @@ Test(realloc, usable_sizes_are_the_same_on_the_way_up_and_down)
 		cr_skip("libc splits where it can");
 	usable[0] = malloc_usable_size(ptr);
 	for (unsigned cycle = 0; cycle < 3; cycle++) {
-		for (top = 1; top < NR(usable) && usable[top - 1] < MiB(2);
+		for (top = 1; top < NR(usable) && usable[top - 1] < KiB(512);
 		     top++) {
 			ptr = realloc(ptr, usable[top - 1] + 1);
 			cr_assert(ptr);
