@@ -7,7 +7,8 @@
 
 #include <stdint.h> /* and with it __GLIBC__ */
 
-#if defined(__x86_64__) && defined(__GLIBC__)
+/* clang 14 gives the ifunc a name that other files do not know */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #define QR_VECTOR_CLONES __attribute__((target_clones("default", "avx2")))
 #else
 #define QR_VECTOR_CLONES
