@@ -4,8 +4,8 @@
  * The input is a program: three bytes an operation, on a table of slots.  An
  * object in a slot is filled with a pattern of its own and looked at whenever
  * it is touched again.  At the end of an input everything is freed and every
- * zone and the tree of mappings are checked; the allocator itself lives on,
- * so that one input meets what earlier ones left behind.
+ * zone is checked; the allocator itself lives on, so that one input meets what
+ * earlier ones left behind.
  *
  *	op	second byte		third byte
  *	0	slot			size	malloc
