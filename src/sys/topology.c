@@ -1,6 +1,7 @@
 #include "sys/topology.h"
 
 #include "base/bits.h"
+#include "sys/file.h"
 #include "sys/print.h"
 
 #include <errno.h>
@@ -92,31 +93,18 @@ unsigned qr_topology_cpu(unsigned *ret_node)
 	return cpu;
 }
 
-/*
- * Files of /sys, a few bytes at a time: they can be long.
- */
-struct reader {
-	int fd;
-	int error;
-	size_t at, length;
-	char buffer[256];
-};
-
-static int reader_open(struct reader *r, const char *root, const char *file)
+/* Files of /sys. */
+static int reader_open(struct qr_reader *r, const char *root, const char *file)
 {
 	char path[256];
 
 	if (qr_format(path, sizeof(path), "%s/sys/devices/system/node/%s", root,
 		      file) >= sizeof(path))
 		return -ENAMETOOLONG;
-	r->error = 0;
-	r->at = r->length = 0;
-	r->fd = (int)call(SYS_openat, AT_FDCWD, (long)path,
-			  O_RDONLY | O_CLOEXEC, 0, 0);
-	return r->fd < 0 ? r->fd : 0;
+	return qr_reader_open(r, AT_FDCWD, path);
 }
 
-static int reader_open_of_node(struct reader *r, const char *root,
+static int reader_open_of_node(struct qr_reader *r, const char *root,
 			       unsigned node, const char *name)
 {
 	char file[64];
@@ -125,91 +113,41 @@ static int reader_open_of_node(struct reader *r, const char *root,
 	return reader_open(r, root, file);
 }
 
-static void reader_close(struct reader *r)
-{
-	call(SYS_close, r->fd, 0, 0, 0, 0);
-}
-
-/* The next character without taking it; -1 at the end and after an error. */
-static int peek(struct reader *r)
-{
-	long n;
-
-	if (r->at < r->length)
-		return (unsigned char)r->buffer[r->at];
-	if (r->error)
-		return -1;
-	do {
-		n = call(SYS_read, r->fd, (long)r->buffer, sizeof(r->buffer), 0,
-			 0);
-	} while (n == -EINTR);
-	if (n < 0)
-		r->error = (int)n;
-	if (n <= 0)
-		return -1;
-	r->at = 0;
-	r->length = (size_t)n;
-	return (unsigned char)r->buffer[0];
-}
-
-static bool take(struct reader *r, char c)
-{
-	if (peek(r) != c)
-		return false;
-	r->at++;
-	return true;
-}
-
-/* An unsigned number; false: there is none here. */
-static bool read_number(struct reader *r, unsigned *ret_number)
-{
-	unsigned n = 0;
-	bool any = false;
-
-	for (int c; (c = peek(r)) >= '0' && c <= '9'; r->at++) {
-		if (n < UINT_MAX / 16)
-			n = n * 10 + (unsigned)(c - '0');
-		any = true;
-	}
-	*ret_number = n;
-	return any;
-}
-
 /*
  * A list as the kernel writes it, "0-3,8,10-11\n" or "\n", as bits of @mask;
  * numbers past its end are left out.  0 or -errno.
  */
-static int read_list(struct reader *r, uint64_t *mask, size_t words)
+static int read_list(struct qr_reader *r, uint64_t *mask, size_t words)
 {
-	unsigned from, to;
+	uint64_t from, to;
 
 	memset(mask, 0, words * sizeof(*mask));
-	if (take(r, '\n') || peek(r) < 0)
+	if (qr_take(r, '\n') || qr_peek(r) < 0)
 		return r->error;
 	do {
-		if (!read_number(r, &from))
+		if (!qr_read_number(r, &from))
 			return r->error ? r->error : -EINVAL;
 		to = from;
-		if (take(r, '-') && !read_number(r, &to))
+		if (qr_take(r, '-') && !qr_read_number(r, &to))
 			return r->error ? r->error : -EINVAL;
 		for (; from <= to && from < words * 64; from++)
 			mask[from / 64] |= UINT64_C(1) << (from % 64);
-	} while (take(r, ','));
-	if (!take(r, '\n') && peek(r) >= 0)
+	} while (qr_take(r, ','));
+	if (!qr_take(r, '\n') && qr_peek(r) >= 0)
 		return -EINVAL;
 	return r->error;
 }
 
 static uint64_t online_nodes(const char *root)
 {
-	struct reader r;
+	struct qr_reader r;
 	uint64_t mask;
 	int rc;
 
 	if (reader_open(&r, root, "online"))
 		return 0;
 	rc = read_list(&r, &mask, 1);
-	reader_close(&r);
+	qr_reader_close(&r);
 	return rc ? 0 : mask;
 }
 
@@ -221,19 +159,19 @@ static void read_distances(const char *root, unsigned node,
 			   uint8_t distance[QR_MAX_NODES])
 {
 	uint64_t online = online_nodes(root);
-	struct reader r;
-	unsigned d;
+	struct qr_reader r;
+	uint64_t d;
 
 	memset(distance, FARTHEST, QR_MAX_NODES);
 	if (reader_open_of_node(&r, root, node, "distance"))
 		return;
-	for (; online && read_number(&r, &d); online &= online - 1) {
+	for (; online && qr_read_number(&r, &d); online &= online - 1) {
 		distance[qr_ctz(online)] =
 			(uint8_t)qr_clamp(d, NEAREST, FARTHEST);
-		while (take(&r, ' '))
+		while (qr_take(&r, ' '))
 			;
 	}
-	reader_close(&r);
+	qr_reader_close(&r);
 }
 
 unsigned qr_topology_zonelist(const char *root, unsigned node, uint64_t mask,
@@ -262,13 +200,13 @@ unsigned qr_topology_zonelist(const char *root, unsigned node, uint64_t mask,
 int qr_topology_cpus(const char *root, unsigned node, uint64_t cpus[16])
 {
 	uint64_t mask[CPU_WORDS];
-	struct reader r;
+	struct qr_reader r;
 	int rc = reader_open_of_node(&r, root, node, "cpulist");
 
 	if (rc)
 		return rc;
 	rc = read_list(&r, mask, CPU_WORDS);
-	reader_close(&r);
+	qr_reader_close(&r);
 	if (!rc)
 		memcpy(cpus, mask, sizeof(mask));
 	return rc;
