@@ -138,13 +138,14 @@ static int read_list(struct qr_reader *r, uint64_t *mask, size_t words)
 	return r->error;
 }
 
-static uint64_t online_nodes(const char *root)
+/* The nodes that a file names; 0: unknown. */
+static uint64_t listed_nodes(const char *root, const char *file)
 {
 	struct qr_reader r;
 	uint64_t mask;
 	int rc;
 
-	if (reader_open(&r, root, "online"))
+	if (reader_open(&r, root, file))
 		return 0;
 	rc = read_list(&r, &mask, 1);
 	qr_reader_close(&r);
@@ -158,7 +159,7 @@ static uint64_t online_nodes(const char *root)
 static void read_distances(const char *root, unsigned node,
 			   uint8_t distance[QR_MAX_NODES])
 {
-	uint64_t online = online_nodes(root);
+	uint64_t online = listed_nodes(root, "online");
 	struct qr_reader r;
 	uint64_t d;
 
@@ -174,14 +175,32 @@ static void read_distances(const char *root, unsigned node,
 	qr_reader_close(&r);
 }
 
+/*
+ * How late a node comes: its distance, and behind all others the nodes that
+ * are memory only, because that is slow, or it is meant for something else.
+ */
+static void read_ranks(const char *root, unsigned node,
+		       uint16_t rank[QR_MAX_NODES])
+{
+	uint64_t with_cpus = listed_nodes(root, "has_cpu");
+	uint8_t distance[QR_MAX_NODES];
+
+	read_distances(root, node, distance);
+	for (unsigned i = 0; i < QR_MAX_NODES; i++) {
+		bool slow = with_cpus && !(with_cpus >> i & 1);
+
+		rank[i] = (uint16_t)(distance[i] + slow * (FARTHEST + 1));
+	}
+	rank[node] = 0;
+}
+
 unsigned qr_topology_zonelist(const char *root, unsigned node, uint64_t mask,
 			      uint8_t list[QR_MAX_NODES])
 {
-	uint8_t distance[QR_MAX_NODES];
+	uint16_t rank[QR_MAX_NODES];
 	unsigned n = 0;
 
-	read_distances(root, node, distance);
-	distance[node] = 0;
+	read_ranks(root, node, rank);
 	/* insertion sort; counting up from @node settles the ties */
 	for (unsigned i = 0; i < QR_MAX_NODES; i++) {
 		unsigned candidate = (node + i) % QR_MAX_NODES;
@@ -189,7 +208,7 @@ unsigned qr_topology_zonelist(const char *root, unsigned node, uint64_t mask,
 
 		if (!(mask >> candidate & 1))
 			continue;
-		for (; at && distance[list[at - 1]] > distance[candidate]; at--)
+		for (; at && rank[list[at - 1]] > rank[candidate]; at--)
 			list[at] = list[at - 1];
 		list[at] = (uint8_t)candidate;
 		n++;

@@ -38,9 +38,10 @@ unsigned qr_topology_cpu(unsigned *ret_node);
 /*
  * The zonelist of @node: the nodes of @mask, nearest first, by
  * ROOT/sys/devices/system/node/nodeN/distance; @node itself first when it is
- * in @mask; ties by index counted up from @node, so that the load spreads.
- * Without the file: by that order alone.  Writes one byte per node of @mask
- * and returns how many.  @root is "" or the root of a fake tree.
+ * in @mask; nodes without CPUs, by ROOT/.../has_cpu, after all that have some;
+ * ties by index counted up from @node, so that the load spreads.  Without the
+ * files: by that order alone.  Writes one byte per node of @mask and returns
+ * how many.  @root is "" or the root of a fake tree.
  */
 unsigned qr_topology_zonelist(const char *root, unsigned node, uint64_t mask,
 			      uint8_t list[QR_MAX_NODES]);

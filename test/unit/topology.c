@@ -128,6 +128,23 @@ Test(topology, a_node_without_memory_is_on_no_zonelist_but_has_one)
 	ASSERT_ZONELIST(0, NODES(2), 2);
 }
 
+/* 0 and 2 have CPUs; 1 is near to 0, 3 to 2, and both are memory only. */
+Test(topology, memory_only_nodes_come_after_all_nodes_with_cpus)
+{
+	put_file("online", "0-3\n");
+	put_file("has_cpu", "0,2\n");
+	put_node_file(0, "distance", "10 14 21 26\n");
+	put_node_file(1, "distance", "14 10 26 28\n");
+	put_node_file(2, "distance", "21 26 10 14\n");
+	ASSERT_ZONELIST(0, NODES(0, 1, 2, 3), 0, 2, 1, 3);
+	ASSERT_ZONELIST(2, NODES(0, 1, 2, 3), 2, 0, 3, 1);
+	/* who names one of them means it */
+	ASSERT_ZONELIST(1, NODES(0, 1, 2, 3), 1, 0, 2, 3);
+	/* unknown: all have CPUs */
+	put_file("has_cpu", "x\n");
+	ASSERT_ZONELIST(0, NODES(0, 1, 2, 3), 0, 1, 2, 3);
+}
+
 /* The file of distances counts nodes that are online, not node numbers. */
 Test(topology, gaps_in_the_node_numbers_do_not_shift_the_distances)
 {
