@@ -66,10 +66,10 @@ void quarry_cache_free_bulk(struct quarry_cache *cache, size_t count,
 /* Give empty slabs back to the zones; returns the bytes given back. */
 size_t quarry_cache_shrink(struct quarry_cache *cache);
 
-/* What a report looks like. */
-enum quarry_format { QUARRY_TEXT, QUARRY_JSON };
+/* What a report looks like; metrics are OpenMetrics 1.0, for Prometheus. */
+enum quarry_format { QUARRY_TEXT, QUARRY_JSON, QUARRY_METRICS };
 
-/* Which reports; they are written in this order. */
+/* Which reports.  As metrics there is no buddyinfo, and no mappings. */
 enum quarry_section {
 	QUARRY_SLABINFO = 1 << 0,
 	QUARRY_BUDDYINFO = 1 << 1,

@@ -28,7 +28,8 @@ QR_EXPORT int quarry_report(int fd, enum quarry_format format,
 	struct qr_text text;
 	int error;
 
-	if (format != QUARRY_TEXT && format != QUARRY_JSON)
+	if (format != QUARRY_TEXT && format != QUARRY_JSON &&
+	    format != QUARRY_METRICS)
 		return EINVAL;
 	if (sections & ~(unsigned)QUARRY_ALL_SECTIONS)
 		return EINVAL;

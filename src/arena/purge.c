@@ -133,10 +133,15 @@ size_t qr_zone_purge(struct qr_zone *zone, size_t keep)
 	return sum;
 }
 
-/* Free resident frames that are kept whatever happens. */
-static size_t base(const struct qr_zone *zone)
+size_t qr_zone_base(const struct qr_zone *zone)
 {
 	return zone->high + qr_min(qr_zone_in_use(zone) / 4, zone->share);
+}
+
+size_t qr_zone_peak(const struct qr_zone *zone)
+{
+	return qr_max(qr_zone_base(zone),
+		      zone->high + qr_min(zone->peak, zone->share));
 }
 
 static bool is_above(const struct qr_zone *zone, size_t mark)
@@ -147,11 +152,10 @@ static bool is_above(const struct qr_zone *zone, size_t mark)
 
 size_t qr_zone_excess(const struct qr_zone *zone)
 {
-	size_t peak = qr_max(base(zone),
-			     zone->high + qr_min(zone->peak, zone->share));
+	size_t peak = qr_zone_peak(zone);
 
 	return qr_unlikely(is_above(zone, peak))
-		       ? zone->nr_dirty - peak + base(zone) / 2
+		       ? zone->nr_dirty - peak + qr_zone_base(zone) / 2
 		       : 0;
 }
 
@@ -159,9 +163,9 @@ size_t qr_zone_excess_for(const struct qr_zone *zone, size_t n)
 {
 	size_t above;
 
-	if (qr_likely(!is_above(zone, base(zone))))
+	if (qr_likely(!is_above(zone, qr_zone_base(zone))))
 		return 0;
-	above = zone->nr_dirty - base(zone);
+	above = zone->nr_dirty - qr_zone_base(zone);
 	return qr_min(qr_max(n, LEAST_FRAMES), above);
 }
 

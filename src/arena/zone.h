@@ -137,6 +137,10 @@ void qr_zone_retreat(struct qr_zone *zone);
  */
 size_t qr_zone_purge(struct qr_zone *zone, size_t keep);
 
+/* The watermarks in force; zone->lock is held. */
+size_t qr_zone_base(const struct qr_zone *zone);
+size_t qr_zone_peak(const struct qr_zone *zone);
+
 /*
  * How many frames to purge now that some were freed, or that @n were taken
  * which may have no memory yet.  zone->lock is held.

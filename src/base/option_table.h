@@ -6,7 +6,7 @@ QR_OPTION(RSEQ, "rseq", QR_OPTION_WORD, "auto|cid|cpu|off", 0, 0, 3,
 	  "per-CPU caches: restartable sequences indexed by concurrency id "
 	  "(cid) or CPU number (cpu), or locked (off)",
 	  "off: about 20 ns more per call")
-QR_OPTION(REPORT, "report", QR_OPTION_WORD, "off|text|json", 0, 0, 2,
+QR_OPTION(REPORT, "report", QR_OPTION_WORD, "off|text|json|metrics", 0, 0, 3,
 	  "write all reports to stderr when the process exits", "none")
 QR_OPTION(RESERVE, "reserve", QR_OPTION_SIZE, 0, 0, 0, UINT64_C(1) << 46,
 	  "bytes of address space to reserve; 0: twice the memory, at least "

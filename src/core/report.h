@@ -1,8 +1,8 @@
 /*
- * The reports: slabinfo, buddyinfo, zoneinfo, mappings, vmstat.
+ * The reports: sections of figures (core/sections.h), and the tables
+ * buddyinfo and mappings.
  *
- * Written to a qr_out, text or JSON, without allocating.  Figures are read
- * under the locks that guard them, one cache or zone at a time.
+ * Written to a qr_out, as text, JSON or metrics, without allocating.
  */
 #ifndef QR_CORE_REPORT_H
 #define QR_CORE_REPORT_H

@@ -8,8 +8,7 @@ static void spaces(struct qr_out *out, size_t n)
 		qr_out_printf(out, " ");
 }
 
-/* Aligned in a column: to the left where its width is negative. */
-static void aligned(struct qr_out *out, int width, const char *text)
+void qr_out_aligned(struct qr_out *out, int width, const char *text)
 {
 	size_t length = strlen(text);
 	size_t room = (size_t)(width < 0 ? -width : width);
@@ -35,7 +34,7 @@ void qr_table_begin(struct qr_table *table, struct qr_out *out,
 		return;
 	}
 	for (unsigned i = 0; i < nr_columns; i++) {
-		aligned(out, columns[i].width, columns[i].name);
+		qr_out_aligned(out, columns[i].width, columns[i].name);
 		qr_out_printf(out, i + 1 < nr_columns ? " " : "\n");
 	}
 }
@@ -76,7 +75,7 @@ void qr_table_string(struct qr_table *table, const char *value)
 	if (table->format == QUARRY_JSON)
 		qr_out_json_string(table->out, value);
 	else
-		aligned(table->out, column->width, value);
+		qr_out_aligned(table->out, column->width, value);
 	close_cell(table);
 }
 
@@ -89,7 +88,7 @@ void qr_table_number(struct qr_table *table, uint64_t value)
 	if (table->format == QUARRY_JSON)
 		qr_out_printf(table->out, "%s", text);
 	else
-		aligned(table->out, column->width, text);
+		qr_out_aligned(table->out, column->width, text);
 	close_cell(table);
 }
 

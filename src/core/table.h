@@ -1,5 +1,5 @@
 /*
- * Tables: one walk over the figures, two forms of report.
+ * Tables: one walk, two forms of report, where there is more than figures.
  *
  *	text	a line of column names, then aligned rows
  *	JSON	an array of objects with the same names
@@ -32,5 +32,8 @@ void qr_table_string(struct qr_table *table, const char *value);
 void qr_table_number(struct qr_table *table, uint64_t value);
 void qr_table_address(struct qr_table *table, uint64_t value);
 void qr_table_end(struct qr_table *table);
+
+/* @text aligned in a column: to the left where its width is negative. */
+void qr_out_aligned(struct qr_out *out, int width, const char *text);
 
 #endif

@@ -163,6 +163,144 @@ Test(quarry, json_is_one_object_whatever_is_asked_for)
 	free(large);
 }
 
+/*
+ * OpenMetrics 1.0, as much of it as we write: families "# TYPE NAME TYPE",
+ * "# HELP NAME TEXT", samples "NAME{LABEL="VALUE"} NUMBER"; "# EOF" ends it.
+ */
+struct metrics {
+	char families[256][96];
+	size_t nr_families, nr_samples;
+	bool counter;
+};
+
+/* Past the name at @at; a name is letters, digits and underscores. */
+static const char *metric_name(const char *at, char *ret_name)
+{
+	size_t n = strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	if (!n || n >= 96 || isdigit((unsigned char)*at))
+		return NULL;
+	memcpy(ret_name, at, n);
+	ret_name[n] = 0;
+	return at + n;
+}
+
+static const char *metric_type(struct metrics *metrics, const char *at)
+{
+	char *name = metrics->families[metrics->nr_families];
+
+	at = metric_name(at, name);
+	if (!at || metrics->nr_families + 1 == NR(metrics->families))
+		return "no name";
+	for (size_t i = 0; i < metrics->nr_families; i++)
+		if (!strcmp(metrics->families[i], name))
+			return "a family twice";
+	metrics->nr_families++;
+	metrics->counter = !strcmp(at, " counter");
+	return metrics->counter || !strcmp(at, " gauge") ? NULL : "no type";
+}
+
+static const char *metric_help(const struct metrics *metrics, const char *at)
+{
+	char name[96];
+
+	at = metric_name(at, name);
+	if (!at || *at != ' ' || !metrics->nr_families)
+		return "no help";
+	return strcmp(name, metrics->families[metrics->nr_families - 1])
+		       ? "help for another family"
+		       : NULL;
+}
+
+static const char *metric_labels(const char *at)
+{
+	char name[96];
+
+	for (;;) {
+		at = metric_name(at + 1, name);
+		if (!at || *at++ != '=' || *at++ != '"')
+			return NULL;
+		for (; *at != '"'; at++)
+			if (!*at || (*at == '\\' && !strchr("\"\\n", *++at)))
+				return NULL;
+		if (*++at == '}')
+			return at + 1;
+		if (*at != ',')
+			return NULL;
+	}
+}
+
+static const char *metric_sample(struct metrics *metrics, const char *at)
+{
+	char name[96], expected[128], *end;
+
+	if (!metrics->nr_families)
+		return "a sample without a family";
+	snprintf(expected, sizeof(expected), "%s%s",
+		 metrics->families[metrics->nr_families - 1],
+		 metrics->counter ? "_total" : "");
+	at = metric_name(at, name);
+	if (!at || strcmp(name, expected))
+		return "a sample of another family";
+	if (*at == '{')
+		at = metric_labels(at);
+	if (!at || *at != ' ')
+		return "wrong labels";
+	strtod(at + 1, &end);
+	metrics->nr_samples++;
+	return end > at + 1 && !*end ? NULL : "no number";
+}
+
+/* NULL: all is well.  Cuts @text into lines. */
+static const char *check_metrics(char *text, struct metrics *metrics)
+{
+	const char *wrong;
+	char *line = text;
+
+	for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+		*end = 0;
+		if (!strcmp(line, "# EOF"))
+			return end[1] ? "more after the end" : NULL;
+		if (!strncmp(line, "# TYPE ", 7)) {
+			wrong = metric_type(metrics, line + 7);
+		} else if (!strncmp(line, "# HELP ", 7)) {
+			wrong = metric_help(metrics, line + 7);
+		} else {
+			wrong = metric_sample(metrics, line);
+		}
+		if (wrong)
+			return wrong;
+	}
+	return "no end";
+}
+
+Test(quarry, metrics_are_openmetrics)
+{
+	static struct metrics metrics;
+	struct quarry_cache *cache =
+		quarry_cache_create("a \"b\" \\ c", 24, 0, NULL, 0);
+	char *text = report(QUARRY_METRICS, QUARRY_ALL_SECTIONS);
+	const char *wrong;
+
+	cr_assert(strstr(text, "\nquarry_node_resident_bytes{node=\"0\"} "));
+	cr_assert(strstr(text, "\nquarry_live_bytes "));
+	cr_assert(strstr(text, "{cache=\"a \\\"b\\\" \\\\ c\"} "));
+	wrong = check_metrics(text, &metrics);
+	cr_assert_null(wrong, "%s", wrong);
+	cr_assert_gt(metrics.nr_families, 40u);
+	cr_assert_geq(metrics.nr_samples, metrics.nr_families);
+	free(text);
+	cr_assert_eq(quarry_cache_destroy(cache), 0);
+}
+
+Test(quarry, metrics_without_sections_are_an_end)
+{
+	char *text = report(QUARRY_METRICS, 0);
+
+	cr_assert_str_eq(text, "# EOF\n");
+	free(text);
+}
+
 Test(quarry, text_has_what_is_asked_for)
 {
 	char *all = report(QUARRY_TEXT, QUARRY_ALL_SECTIONS);

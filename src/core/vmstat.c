@@ -1,0 +1,128 @@
+#include "core/sections.h"
+
+#include "arena/large.h"
+#include "core/core.h"
+#include "core/reclaim.h"
+#include "slab/pcpu.h"
+
+enum {
+	LIVE_BYTES,
+	LIVE_OBJECTS,
+	CACHED_BYTES,
+	FREE_DIRTY_BYTES,
+	COMMITTED_BYTES,
+	METADATA_BYTES,
+	SLAB_PAGES,
+	RUN_PAGES,
+	PCP_PAGES,
+	LARGE_BYTES,
+	LARGE_MAPPINGS,
+	LARGE_CACHED_BYTES,
+	LARGE_ALLOCS,
+	LARGE_CACHE_HITS,
+	LARGE_REMAPS,
+	CPU_REGIONS,
+	RECLAIM_TICKS,
+	RECLAIM_BYTES,
+	RECLAIM_PRESSED,
+	CONTAINER_LIMIT_BYTES,
+	NR,
+};
+
+static_assert((int)NR <= (int)QR_MAX_FIGURES, "they fit into a set");
+
+static const struct qr_figure figures[NR] = {
+	[LIVE_BYTES] = {"live_bytes", QR_GAUGE, QR_BYTES, "live objects"},
+	[LIVE_OBJECTS] = {"live_objects", QR_GAUGE, QR_NUMBER, "live objects"},
+	[CACHED_BYTES] = {"cached_bytes", QR_GAUGE, QR_BYTES,
+			  "free objects in slabs, arrays and barns"},
+	[FREE_DIRTY_BYTES] = {"free_dirty_bytes", QR_GAUGE, QR_BYTES,
+			      "free frames with memory"},
+	[COMMITTED_BYTES] = {"committed_bytes", QR_GAUGE, QR_BYTES,
+			     "frames below the frontiers"},
+	[METADATA_BYTES] = {"metadata_bytes", QR_GAUGE, QR_BYTES,
+			    "descriptors and trees, at most"},
+	[SLAB_PAGES] = {"slab_pages", QR_GAUGE, QR_NUMBER, "frames of slabs"},
+	[RUN_PAGES] = {"run_pages", QR_GAUGE, QR_NUMBER, "frames of runs"},
+	[PCP_PAGES] = {"pcp_pages", QR_GAUGE, QR_NUMBER, "frames in pcps"},
+	[LARGE_BYTES] = {"large_bytes", QR_GAUGE, QR_BYTES,
+			 "objects with mappings of their own"},
+	[LARGE_MAPPINGS] = {"large_mappings", QR_GAUGE, QR_NUMBER,
+			    "objects with mappings of their own"},
+	[LARGE_CACHED_BYTES] = {"large_cached_bytes", QR_GAUGE, QR_BYTES,
+				"mappings kept for reuse"},
+	[LARGE_ALLOCS] = {"large_allocs", QR_COUNTER, QR_NUMBER,
+			  "mappings asked for, ever"},
+	[LARGE_CACHE_HITS] = {"large_cache_hits", QR_COUNTER, QR_NUMBER,
+			      "mappings reused, ever"},
+	[LARGE_REMAPS] = {"large_remaps", QR_COUNTER, QR_NUMBER,
+			  "mappings resized, ever"},
+	[CPU_REGIONS] = {"cpu_regions", QR_GAUGE, QR_NUMBER,
+			 "CPUs that have arrays"},
+	[RECLAIM_TICKS] = {"reclaim_ticks", QR_COUNTER, QR_NUMBER,
+			   "ticks of the reclaimer's clock, ever"},
+	[RECLAIM_BYTES] = {"reclaim_bytes", QR_COUNTER, QR_BYTES,
+			   "what the reclaimer gave to the kernel, ever"},
+	[RECLAIM_PRESSED] = {"reclaim_pressed", QR_COUNTER, QR_NUMBER,
+			     "ticks near the container's limit, ever"},
+	[CONTAINER_LIMIT_BYTES] = {"container_limit_bytes", QR_GAUGE, QR_BYTES,
+				   "the container's limit; 0: it has none"},
+};
+
+static void read_reclaim(uint64_t *value)
+{
+	struct qr_reclaim_stats reclaim;
+
+	qr_reclaim_read_stats(&reclaim);
+	value[RECLAIM_TICKS] = reclaim.ticks;
+	value[RECLAIM_BYTES] = reclaim.bytes;
+	value[RECLAIM_PRESSED] = reclaim.pressed;
+	value[CONTAINER_LIMIT_BYTES] =
+		reclaim.limit == SIZE_MAX ? 0 : reclaim.limit;
+}
+
+static void read_large(uint64_t *value)
+{
+	struct qr_large_stats large;
+
+	qr_large_read_stats(&large);
+	value[LARGE_BYTES] = large.live;
+	value[LARGE_MAPPINGS] = large.nr_live;
+	value[LARGE_CACHED_BYTES] = large.cached;
+	value[LARGE_ALLOCS] = large.allocs;
+	value[LARGE_CACHE_HITS] = large.cache_hits;
+	value[LARGE_REMAPS] = large.remaps;
+}
+
+static enum qr_set_state read(void *arg, unsigned i, struct qr_set *ret_set)
+{
+	uint64_t *value = ret_set->value;
+	struct qr_totals totals;
+
+	(void)arg;
+	if (i)
+		return QR_SET_END;
+	qr_read_totals(&totals);
+	value[LIVE_BYTES] = totals.live;
+	value[LIVE_OBJECTS] = totals.live_objects;
+	value[CACHED_BYTES] = totals.cached;
+	value[FREE_DIRTY_BYTES] = totals.free_dirty;
+	value[COMMITTED_BYTES] = totals.committed;
+	value[METADATA_BYTES] = totals.metadata;
+	value[SLAB_PAGES] = totals.slab_pages;
+	value[RUN_PAGES] = totals.run_pages;
+	value[PCP_PAGES] = totals.pcp_pages;
+	value[CPU_REGIONS] = qr_pcpu_nr_regions();
+	read_large(value);
+	read_reclaim(value);
+	return QR_SET_IS;
+}
+
+const struct qr_section qr_vmstat = {
+	.name = "vmstat",
+	.title = "vmstat",
+	.prefix = "",
+	.figures = figures,
+	.nr_figures = NR,
+	.read = read,
+};
