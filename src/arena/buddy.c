@@ -182,6 +182,12 @@ static void link_tail(struct qr_zone *zone, size_t frame, size_t n,
 	}
 }
 
+/* Does all of a free block have memory? */
+static bool is_resident(const struct qr_page *page)
+{
+	return page->nr_resident >> page->order;
+}
+
 size_t qr_buddy_take(struct qr_zone *zone, const struct qr_buddy_request *want)
 {
 	size_t n = want->nr_frames, size = (size_t)1 << want->order;
@@ -190,7 +196,7 @@ size_t qr_buddy_take(struct qr_zone *zone, const struct qr_buddy_request *want)
 
 	qr_lock_assert_held(&zone->lock);
 	page = choose_block(zone, want);
-	if (!page)
+	if (!page || (want->resident_only && !is_resident(page)))
 		return 0;
 	qr_buddy_unlink(zone, page);
 	if (page->order >= QR_PAGEBLOCK_ORDER)

@@ -29,12 +29,13 @@
  * Take @nr_frames frames whose first is a multiple of 2^@order >= @nr_frames,
  * and mark them resident; what a block has more stays free.  Returns the
  * first frame, or 0.  *@ret_clean: none was resident.  @desperate: step 5.
+ * @resident_only: a block of which some frames are not is not split; 0 then.
  */
 struct qr_buddy_request {
 	size_t nr_frames;
 	unsigned order;
 	enum qr_migratetype type;
-	bool desperate;
+	bool desperate, resident_only;
 	bool *ret_clean;	/* or NULL */
 };
 size_t qr_buddy_take(struct qr_zone *zone, const struct qr_buddy_request *want);

@@ -26,6 +26,9 @@
  *	map, insert		unlink, unmap, forget
  *				unlink, mremap, link
  *
+ * The budget (arena/budget.h) counts what is LIVE, CACHED, or BUSY between the
+ * two; PARKED and STALE it does not.
+ *
  * Parking needs no memory of ours, so that a free never fails: unlinking may
  * find none, and unmapping may be refused.
  *
@@ -38,6 +41,7 @@
  */
 #include "arena/large.h"
 
+#include "arena/budget.h"
 #include "arena/large_bins.h"
 #include "arena/node.h"
 #include "arena/vma.h"
@@ -332,6 +336,8 @@ static struct qr_vma *obtain(size_t size, size_t align, bool *ret_zero)
 		count(&nr_hits);
 		return vma;
 	}
+	if (!qr_budget_take(size))
+		return NULL;
 	vma = take_parked(size, align, PARKED);
 	if (!vma && qr_vma_tight()) {
 		vma = map_in_hole(size, align);
@@ -346,6 +352,8 @@ static struct qr_vma *obtain(size_t size, size_t align, bool *ret_zero)
 		vma = take_parked(size, align, STALE);
 		*ret_zero = false;
 	}
+	if (!vma)
+		qr_budget_give(size);
 	return vma;
 }
 
@@ -403,6 +411,7 @@ static size_t shrink_cache(size_t keep)
 		if (!vma)
 			return bytes;
 		bytes += qr_vma_size(vma);
+		qr_budget_give(qr_vma_size(vma));
 		release(vma);
 	}
 }
@@ -413,6 +422,7 @@ static void give_back(struct qr_vma *vma)
 	size_t keep = atomic_load_explicit(&cache_limit, memory_order_relaxed);
 
 	if (qr_vma_size(vma) > keep) {
+		qr_budget_give(qr_vma_size(vma));
 		release(vma);
 		return;
 	}
@@ -476,7 +486,20 @@ static void shrink(struct qr_vma *vma, size_t size)
 	}
 	atomic_fetch_sub_explicit(&live, tail, memory_order_relaxed);
 	set_state(parts[0], LIVE);
+	qr_budget_give(tail);
 	release(parts[1]);
+}
+
+static void *remap_within_budget(uintptr_t start, size_t old, size_t size)
+{
+	void *ptr;
+
+	if (!qr_budget_take(size - old))
+		return NULL;
+	ptr = qr_map_remap((void *)start, old, size, true);
+	if (!ptr)
+		qr_budget_give(size - old);
+	return ptr;
 }
 
 /*
@@ -487,19 +510,18 @@ static void *remap(struct qr_vma **vma, size_t size)
 {
 	uintptr_t start = (*vma)->start;
 	size_t old = qr_vma_size(*vma);
-	size_t slack = qr_round_up(size >> SLACK_SHIFT, qr_page_size());
+	size_t wide = size + qr_round_up(size >> SLACK_SHIFT, qr_page_size());
 	struct qr_vma *fresh = qr_vma_unlink(*vma);
 	void *ptr;
 
 	if (!fresh)
 		return NULL;
 	*vma = fresh;
-	ptr = qr_map_remap((void *)start, old, size + slack, true);
-	if (ptr) {
-		size += slack;
-	} else {
-		ptr = qr_map_remap((void *)start, old, size, true);
-	}
+	ptr = remap_within_budget(start, old, wide);
+	if (ptr)
+		size = wide;
+	else
+		ptr = remap_within_budget(start, old, size);
 	if (!ptr) {
 		qr_vma_link(fresh, start, old);
 		return NULL;

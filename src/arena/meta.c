@@ -17,6 +17,7 @@
  */
 #include "arena/meta.h"
 
+#include "arena/budget.h"
 #include "base/bits.h"
 #include "sys/lock.h"
 #include "sys/map.h"
@@ -124,6 +125,7 @@ static bool grow(size_t size)
 	bump = (char *)(chunk + 1);
 	bump_end = (char *)chunk + had;
 	atomic_store_explicit(&bytes, total + had, memory_order_relaxed);
+	qr_budget_add(had);
 	/* release: pairs with the acquire in qr_meta_chunks */
 	atomic_store_explicit(&newest, chunk, memory_order_release);
 	return true;

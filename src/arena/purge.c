@@ -94,6 +94,7 @@ static size_t put_back(struct qr_zone *zone, struct batch *batch)
 	zone->counters.purged += purged;
 	zone->counters.purge_calls += batch->n;
 	zone->fault_order = 0;
+	qr_zone_charge(zone);
 	qr_lock_release(&zone->lock);
 	return purged;
 }

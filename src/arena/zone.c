@@ -73,9 +73,18 @@ static void fault_ahead(struct qr_zone *zone,
 {
 	unsigned order = qr_fault_order(zone, want);
 
-	if (order && !qr_fault_ahead(zone, order, want->type) &&
+	if (!order || qr_budget_spare() >> QR_FRAME_SHIFT >> order < 2)
+		return;
+	if (!qr_fault_ahead(zone, order, want->type) &&
 	    grow(zone, order, want->type))
 		qr_fault_ahead(zone, order, want->type);
+}
+
+/* May memory be had that the frames wanted do not have? */
+static void note_budget(struct qr_buddy_request *want)
+{
+	want->resident_only =
+		qr_budget_spare() >> QR_FRAME_SHIFT < want->nr_frames;
 }
 
 /*
@@ -87,11 +96,15 @@ static size_t take_or_grow(struct qr_zone *zone, struct qr_buddy_request *want)
 	size_t frame;
 
 	fault_ahead(zone, want);
+	note_budget(want);
 	while (!(frame = qr_buddy_take(zone, want))) {
 		if (!want->desperate)
-			want->desperate = !grow(zone, want->order, want->type);
+			want->desperate =
+				want->resident_only ||
+				!grow(zone, want->order, want->type);
 		else if (!wait_for_isolated(zone))
 			return 0;
+		note_budget(want);
 	}
 	return frame;
 }
@@ -101,6 +114,7 @@ static void note_use(struct qr_zone *zone)
 {
 	qr_window_note_least(&zone->unused, zone->nr_dirty);
 	qr_window_note_most(&zone->used, qr_zone_in_use(zone));
+	qr_zone_charge(zone);
 }
 
 /* Is there a resident block of that type and order? */
@@ -184,7 +198,8 @@ bool qr_zone_extend(struct qr_zone *zone, struct qr_page *page, size_t more)
 	bool done;
 
 	qr_lock_acquire(&zone->lock);
-	done = range_is_free(zone, from, more);
+	done = qr_budget_spare() >> QR_FRAME_SHIFT >= more &&
+	       range_is_free(zone, from, more);
 	for (size_t frame = from; done && frame < end;) {
 		struct qr_page *next = qr_zone_page(zone, frame);
 		size_t size = (size_t)1 << next->order;

@@ -30,6 +30,7 @@
 #ifndef QR_ARENA_ZONE_H
 #define QR_ARENA_ZONE_H
 
+#include "arena/budget.h"
 #include "arena/page.h"
 #include "arena/span.h"
 #include "base/window.h"
@@ -79,6 +80,7 @@ struct qr_zone {
 	struct qr_window used;		/* most frames in use */
 	size_t peak;			/* of these, as of the last tick */
 	uint8_t fault_order;		/* next step of arena/fault.c */
+	size_t charged;			/* frames that arena/budget.h knows */
 	struct qr_zone_counters counters;
 };
 
@@ -184,6 +186,12 @@ QR_INLINE size_t qr_zone_in_use(const struct qr_zone *zone)
 QR_INLINE size_t qr_zone_resident(const struct qr_zone *zone)
 {
 	return qr_zone_in_use(zone) + zone->nr_dirty;
+}
+
+/* Tell the budget; zone->lock is held. */
+QR_INLINE void qr_zone_charge(struct qr_zone *zone)
+{
+	qr_budget_note(&zone->charged, qr_zone_resident(zone));
 }
 
 /* From a descriptor to its zone and its address. */

@@ -1,0 +1,20 @@
+#include "arena/budget.h"
+
+struct qr_budget qr_budget = {.bar = SIZE_MAX};
+
+bool qr_budget_take(size_t size)
+{
+	size_t used = size + atomic_fetch_add_explicit(&qr_budget.used, size,
+						       memory_order_relaxed);
+
+	if (qr_likely(used <= atomic_load_explicit(&qr_budget.bar,
+						   memory_order_relaxed)))
+		return true;
+	qr_budget_give(size);
+	return false;
+}
+
+void qr_budget_set_bar(size_t bar)
+{
+	atomic_store_explicit(&qr_budget.bar, bar, memory_order_relaxed);
+}
