@@ -142,6 +142,8 @@ int main(int argc, char **argv)
 	check_library();
 	if (argc == 2 && !strcmp(argv[1], "churn"))
 		return churn();
+	if (available() < 2 * limit)
+		skip("less than 512 MiB of memory left");
 	if (!make_group())
 		skip("no cgroup with a memory limit can be made here");
 	CHECK(!pipe(gate));

@@ -91,19 +91,26 @@ static inline void figure_at_least(const char *name, double value,
 	CHECK(!library() || value >= bar);
 }
 
-/* A number of bytes from a file of /proc: the line that begins with @key. */
-static inline size_t proc_bytes(const char *path, const char *key)
+/* What a file says, as far as it fits; empty if it cannot be read. */
+static inline void read_file(const char *path, char *buffer, size_t size)
 {
-	char buffer[8192], *line;
 	size_t used = 0;
 	ssize_t n;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	CHECK(fd >= 0);
-	while ((n = read(fd, buffer + used, sizeof(buffer) - 1 - used)) > 0)
+	while (fd >= 0 && (n = read(fd, buffer + used, size - 1 - used)) > 0)
 		used += (size_t)n;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	buffer[used] = 0;
+}
+
+/* A number of bytes from a file of /proc: the line that begins with @key. */
+static inline size_t proc_bytes(const char *path, const char *key)
+{
+	char buffer[8192], *line;
+
+	read_file(path, buffer, sizeof(buffer));
 	line = strstr(buffer, key);
 	CHECK(line);
 	return strtoul(line + strlen(key), NULL, 10) * KIB;
@@ -115,10 +122,80 @@ static inline size_t anonymous(void)
 	return proc_bytes("/proc/self/smaps_rollup", "\nAnonymous:");
 }
 
+/* The number after @key in the file @name of the folder @group, or @none. */
+static inline size_t cgroup_bytes(const char *group, const char *name,
+				  const char *key, size_t none)
+{
+	char path[PATH_MAX + 64], text[8192], *at;
+
+	snprintf(path, sizeof(path), "%s/%s", group, name);
+	read_file(path, text, sizeof(text));
+	at = strstr(text, key);
+	at = at ? at + strlen(key) : text;
+	return *at >= '0' && *at <= '9' ? strtoul(at, NULL, 10) : none;
+}
+
+/* Room in one group; the page cache makes room. */
+static inline size_t group_room(const char *group, bool v2)
+{
+	size_t most = cgroup_bytes(
+		group, v2 ? "memory.max" : "memory.limit_in_bytes", "",
+		SIZE_MAX);
+	size_t used = cgroup_bytes(
+		group, v2 ? "memory.current" : "memory.usage_in_bytes", "", 0);
+	size_t cache =
+		cgroup_bytes(group, "memory.stat",
+			     v2 ? "\ninactive_file " : "\ntotal_inactive_file ",
+			     0) +
+		cgroup_bytes(group, "memory.stat",
+			     v2 ? "\nactive_file " : "\ntotal_active_file ",
+			     0);
+
+	if (most == SIZE_MAX)
+		return SIZE_MAX;
+	used -= cache < used ? cache : used;
+	return most - (used < most ? used : most);
+}
+
+/*
+ * The least of the groups from @path up to the hierarchy's root.  In a
+ * container the path may be another's view; then the root is all there is.
+ */
+static inline size_t cgroup_room(const char *root, const char *path, bool v2)
+{
+	char group[PATH_MAX];
+	size_t room = SIZE_MAX, more;
+
+	snprintf(group, sizeof(group), "%s%s", root, path);
+	for (;;) {
+		more = group_room(group, v2);
+		room = more < room ? more : room;
+		if (strlen(group) <= strlen(root))
+			return room;
+		*strrchr(group, '/') = 0;
+	}
+}
+
 /* Memory that the machine, or the container, still has. */
 static inline size_t available(void)
 {
-	return proc_bytes("/proc/meminfo", "\nMemAvailable:");
+	size_t room = proc_bytes("/proc/meminfo", "\nMemAvailable:"), more;
+	char text[8192], *line, *path, *next;
+
+	read_file("/proc/self/cgroup", text, sizeof(text));
+	for (line = text; (next = strchr(line, '\n')); line = next + 1) {
+		bool v2 = !strncmp(line, "0::", 3);
+
+		*next = 0;
+		path = strrchr(line, ':') + 1;
+		if (!v2 && !strstr(line, ":memory:"))
+			continue;
+		more = cgroup_room(v2 ? "/sys/fs/cgroup"
+				      : "/sys/fs/cgroup/memory",
+				   path, v2);
+		room = more < room ? more : room;
+	}
+	return room;
 }
 
 /* Deterministic numbers; SplitMix64. */

@@ -38,6 +38,8 @@ int main(void)
 	void *own;
 
 	check_library();
+	if (available() < 256 * MIB)
+		skip("less than 256 MiB of memory left");
 	/* a touched byte is one page */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	for (size_t i = 0; i < COUNT; i++) {

@@ -6,8 +6,8 @@
 # A script of this directory is a job: it may define
 #
 #	needs="COMMAND..."	commands, all of packages in tools/lib/deps.sh
-#	wants="COMMAND..."	commands that are heavy to install: without them
-#				it is skipped (77)
+#	wants="COMMAND..."	commands that are heavy to install, and are not;
+#				without either it is skipped (77)
 #	prepare()		once, on libc: makes files in $shared
 #	job()			the job, in an empty directory, the same each time;
 #				what it prints is compared
@@ -98,11 +98,8 @@ needs=
 wants=
 prepare() { :; }
 . "$script"
-for command in $wants; do
+for command in $needs $wants; do
 	command -v "$command" >/dev/null || skip "$command is not installed"
-done
-for command in $needs; do
-	command -v "$command" >/dev/null || fail "$command is not installed"
 done
 
 # The loader ignores what it cannot preload: be sure that it can.
