@@ -76,7 +76,15 @@ enum quarry_section {
 	QUARRY_ZONEINFO = 1 << 2,
 	QUARRY_MAPPINGS = 1 << 3,
 	QUARRY_VMSTAT = 1 << 4,
-	QUARRY_ALL_SECTIONS = (1 << 5) - 1,
+	/*
+	 * Per node, in pages of 4 KiB, as the kernel's numastat: numa_hit
+	 * were wished for from the node, numa_miss from another one and had
+	 * from this, numa_foreign the reverse; interleave_hit came in turn;
+	 * local_node were for CPUs of the node, other_node were not.  Counted
+	 * when pages leave the node's free lists.
+	 */
+	QUARRY_NUMASTAT = 1 << 5,
+	QUARRY_ALL_SECTIONS = (1 << 6) - 1,
 };
 
 /*

@@ -157,6 +157,7 @@ unsigned qr_home_node(void)
 }
 
 struct request {
+	const struct qr_place *place;
 	size_t nr_frames;
 	unsigned align_order;
 	enum qr_migratetype type;
@@ -200,40 +201,62 @@ static bool add_span_for(unsigned node, const struct request *want,
 	return added;
 }
 
-static struct qr_page *alloc_elsewhere(unsigned node,
-				       const struct request *want)
+static struct qr_page *alloc_elsewhere(const struct request *want)
 {
+	unsigned node = want->place->node;
 	const uint8_t *list = zonelist(node);
+	struct qr_page *page = NULL;
 
-	for (unsigned i = 0; i < nodes.nr_nodes; i++) {
-		struct qr_page *page =
-			list[i] == node ? NULL : alloc_on_node(list[i], want);
-		struct qr_zone *zone;
-
-		if (!page)
-			continue;
-		zone = qr_page_zone(page);
-		qr_lock_acquire(&zone->lock);
-		zone->counters.foreign += want->nr_frames;
-		qr_lock_release(&zone->lock);
-		return page;
+	for (unsigned i = 0; !page && i < nodes.nr_nodes; i++) {
+		if (list[i] != node && want->place->nodes >> list[i] & 1)
+			page = alloc_on_node(list[i], want);
 	}
-	return NULL;
+	return page;
 }
 
-static struct qr_page *alloc_pages(unsigned node, const struct request *want)
+/* Pages that were not had from where the CPU is, or are interleaved. */
+static QR_COLD void count_unusual(const struct request *want,
+				  const struct qr_page *page)
 {
+	struct qr_zone *zone = qr_page_zone(page), *wished;
+	const struct qr_place *place = want->place;
+	bool hit = zone->node == place->node;
+
+	qr_lock_acquire(&zone->lock);
+	if (!hit)
+		zone->counters.missed += want->nr_frames;
+	else if (place->interleave)
+		zone->counters.interleaved += want->nr_frames;
+	if (zone->node != place->home)
+		zone->counters.remote += want->nr_frames;
+	qr_lock_release(&zone->lock);
+	wished = hit ? NULL : zone_of(place->node, 0);
+	if (!wished)
+		return;
+	qr_lock_acquire(&wished->lock);
+	wished->counters.foreign += want->nr_frames;
+	qr_lock_release(&wished->lock);
+}
+
+static struct qr_page *alloc_pages(const struct request *want)
+{
+	const struct qr_place *place = want->place;
 	struct qr_page *page;
 	unsigned seen;
 
 	do {
 		seen = atomic_load_explicit(&qr_nr_spans, memory_order_relaxed);
-		page = alloc_on_node(node, want);
-		if (qr_likely(page))
+		page = alloc_on_node(place->node, want);
+		if (qr_likely(page && place->node == place->home &&
+			      !place->interleave))
 			return page;
-	} while (add_span_for(node, want, seen));
+	} while (!page && add_span_for(place->node, want, seen));
 
-	return nodes.nr_nodes > 1 ? alloc_elsewhere(node, want) : NULL;
+	if (!page && nodes.nr_nodes > 1)
+		page = alloc_elsewhere(want);
+	if (page)
+		count_unusual(want, page);
+	return page;
 }
 
 /*
@@ -256,28 +279,43 @@ static void set_frame_byte(struct qr_page *page, uint8_t byte)
 	zone->span->frame_bytes[qr_zone_frame(zone, page)] = byte;
 }
 
-struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
-			     unsigned align_order, bool *ret_clean)
+/* May the CPU's own pcp serve it? */
+static bool is_for_pcp(const struct qr_place *place)
 {
-	struct request want = {nr_frames, align_order, QR_MIGRATE_RUN,
+	return place->node == place->home && !place->interleave;
+}
+
+struct qr_page *qr_run_alloc_at(const struct qr_place *place, size_t nr_frames,
+				unsigned align_order, bool *ret_clean)
+{
+	struct request want = {place, nr_frames, align_order, QR_MIGRATE_RUN,
 			       ret_clean};
-	struct qr_page *page;
+	struct qr_page *page = NULL;
 
 	if (!nr_frames || nr_frames > QR_MAX_BLOCK_FRAMES ||
 	    align_order > QR_MAX_ORDER)
 		return NULL;
-	page = qr_pcp_alloc_run(this_cpu(), zone_node(node), nr_frames,
-				align_order);
+	if (qr_likely(is_for_pcp(place)))
+		page = qr_pcp_alloc_run(this_cpu(), zone_node(place->node),
+					nr_frames, align_order);
 	if (page) {
 		qr_page_set_state(page, QR_PAGE_RUN);
 		if (ret_clean)
 			*ret_clean = false;
 	} else {
-		page = alloc_pages(node, &want);
+		page = alloc_pages(&want);
 	}
 	if (page)
 		set_frame_byte(page, QR_FRAME_RUN);
 	return page;
+}
+
+struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
+			     unsigned align_order, bool *ret_clean)
+{
+	struct qr_place place = qr_place_near(node);
+
+	return qr_run_alloc_at(&place, nr_frames, align_order, ret_clean);
 }
 
 bool qr_run_free(struct qr_page *page)
@@ -341,17 +379,27 @@ static struct qr_page *refill(unsigned node, unsigned cpu, unsigned order,
 	return page;
 }
 
+struct qr_page *qr_block_alloc_at(const struct qr_place *place, unsigned cpu,
+				  unsigned order)
+{
+	struct request want = {place, (size_t)1 << order, order,
+			       QR_MIGRATE_SLAB, NULL};
+	unsigned batch = is_for_pcp(place) ? qr_pcp_batch(cpu, order) : 0;
+	struct qr_page *page = NULL;
+
+	if (qr_likely(batch)) {
+		page = qr_pcp_alloc_block(cpu, zone_node(place->node), order);
+		if (!page)
+			page = refill(place->node, cpu, order, batch);
+	}
+	return page ? page : alloc_pages(&want);
+}
+
 struct qr_page *qr_block_alloc(unsigned node, unsigned cpu, unsigned order)
 {
-	struct request want = {(size_t)1 << order, order, QR_MIGRATE_SLAB,
-			       NULL};
-	unsigned batch = qr_pcp_batch(cpu, order);
-	struct qr_page *page =
-		batch ? qr_pcp_alloc_block(cpu, zone_node(node), order) : NULL;
+	struct qr_place place = qr_place_near(node);
 
-	if (!page && batch)
-		page = refill(node, cpu, order, batch);
-	return page ? page : alloc_pages(node, &want);
+	return qr_block_alloc_at(&place, cpu, order);
 }
 
 void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order)
@@ -416,6 +464,26 @@ size_t qr_nodes_resident(void)
 		qr_lock_release(&qr_zones[i].lock);
 	}
 	return frames << QR_FRAME_SHIFT;
+}
+
+void qr_node_read_stat(unsigned node, struct qr_numastat *ret_stat)
+{
+	struct qr_numastat stat = {0};
+	struct qr_zone *zone;
+
+	for (unsigned i = 0; (zone = zone_of(node, i)); i++) {
+		const struct qr_zone_counters *count = &zone->counters;
+
+		qr_lock_acquire(&zone->lock);
+		stat.hit += count->allocated - count->missed;
+		stat.miss += count->missed;
+		stat.foreign += count->foreign;
+		stat.interleave_hit += count->interleaved;
+		stat.local += count->allocated - count->remote;
+		stat.other += count->remote;
+		qr_lock_release(&zone->lock);
+	}
+	*ret_stat = stat;
 }
 
 /*

@@ -8,6 +8,8 @@
  *	2. a new span, when the address range was what ran out
  *	3. the other nodes' zones along the zonelist, nearest first
  *
+ * of which the request may leave some out (arena/policy.h).
+ *
  * Distances are read from /sys only when step 3, or a CPU whose node has no
  * memory, first asks for them.  The kernel in turn prefers the node when it
  * backs a zone's addresses, and falls back by its own zonelist.
@@ -44,10 +46,27 @@ uint64_t qr_nodes_mask(void);
 /* The node that serves a CPU of @node: itself, or the nearest with memory. */
 unsigned qr_node_with_memory(unsigned node);
 
+/* Whose memory a request gets. */
+struct qr_place {
+	unsigned node;		/* wished for */
+	unsigned home;		/* that of the CPU which asks */
+	uint64_t nodes;		/* mask of those that will do */
+	bool interleave;	/* it is the node's turn */
+};
+
+/* @node, and what is nearest to it. */
+QR_INLINE struct qr_place qr_place_near(unsigned node)
+{
+	return (struct qr_place){
+		.node = node, .home = node, .nodes = UINT64_MAX};
+}
+
 /*
- * As qr_zone_alloc, from @node or what is nearest to it.  NULL: a limit, or
- * @nr_frames or @align_order are too large.
+ * As qr_zone_alloc, from @place.  NULL: a limit, or @nr_frames or
+ * @align_order are too large.
  */
+struct qr_page *qr_run_alloc_at(const struct qr_place *place, size_t nr_frames,
+				unsigned align_order, bool *ret_clean);
 struct qr_page *qr_run_alloc(unsigned node, size_t nr_frames,
 			     unsigned align_order, bool *ret_clean);
 /* False: no live run begins at @page; nothing was done. */
@@ -58,6 +77,8 @@ void qr_run_shrink(struct qr_page *page, size_t nr_frames);
 bool qr_run_extend(struct qr_page *page, size_t nr_frames);
 
 /* A block for a slab, through the pcp of @cpu; its state is PCP. */
+struct qr_page *qr_block_alloc_at(const struct qr_place *place, unsigned cpu,
+				  unsigned order);
 struct qr_page *qr_block_alloc(unsigned node, unsigned cpu, unsigned order);
 void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order);
 
@@ -81,6 +102,19 @@ void qr_nodes_reclaim_for(size_t size);
 
 /* Bytes of the zones that have memory. */
 size_t qr_nodes_resident(void);
+
+/*
+ * Pages that left the zones of @node, ever, as the kernel's numastat counts
+ * them.  What a pcp hands out again is not counted again.
+ */
+struct qr_numastat {
+	uint64_t hit;		/* wished for from here */
+	uint64_t miss;		/* wished for from another node */
+	uint64_t foreign;	/* wished for from here, had elsewhere */
+	uint64_t interleave_hit;
+	uint64_t local, other;	/* for CPUs of this node, or of others */
+};
+void qr_node_read_stat(unsigned node, struct qr_numastat *ret_stat);
 
 /* The node that serves the CPU that we run on. */
 unsigned qr_home_node(void);

@@ -51,8 +51,13 @@ struct qr_zone_counters {
 	uint64_t purge_calls;
 	uint64_t direct;		/* purges by who freed or took frames */
 	uint64_t fallbacks;		/* blocks taken from the other type */
-	uint64_t foreign;		/* frames for callers of other nodes */
 	uint64_t faulted;		/* frames had before they were touched */
+
+	/* of allocated; the rest was for the node's own CPUs, as wished */
+	uint64_t missed;		/* wished for from another node */
+	uint64_t remote;		/* for CPUs of another node */
+	uint64_t interleaved;		/* the node's turn came */
+	uint64_t foreign;		/* had elsewhere, though wished for here */
 };
 
 struct qr_zone {

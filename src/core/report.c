@@ -165,6 +165,8 @@ void qr_report_write(struct qr_out *out, enum quarry_format format,
 		write_section(&report, &qr_vmstat, NULL);
 	if (sections & QUARRY_ZONEINFO)
 		write_section(&report, &qr_zoneinfo, NULL);
+	if (sections & QUARRY_NUMASTAT)
+		write_section(&report, &qr_numastat, NULL);
 	if (sections & QUARRY_SLABINFO)
 		write_section(&report, &qr_slabinfo, NULL);
 	write_tables(&report, sections);

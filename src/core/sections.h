@@ -3,6 +3,7 @@
  *
  *	slabinfo	per cache: objects, slabs, and where free objects are
  *	zoneinfo	per node: frames, watermarks, what went where
+ *	numastat	per node: whose wishes it served, as the kernel counts
  *	vmstat		of the process
  *
  * Figures are read under the locks that guard them, one cache or zone at a
@@ -15,6 +16,7 @@
 
 extern const struct qr_section qr_slabinfo;
 extern const struct qr_section qr_zoneinfo;
+extern const struct qr_section qr_numastat;
 extern const struct qr_section qr_vmstat;
 
 #endif

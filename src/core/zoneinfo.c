@@ -16,7 +16,6 @@ enum {
 	FREED,
 	GROWN,
 	FAULTED,
-	FOREIGN,
 	FALLBACKS,
 	PURGED,
 	PURGES,
@@ -46,8 +45,6 @@ static const struct qr_figure figures[NR] = {
 		   "frames that the frontier passed, ever"},
 	[FAULTED] = {"faulted", QR_COUNTER, QR_PAGES,
 		     "frames had before their first use, ever"},
-	[FOREIGN] = {"foreign", QR_COUNTER, QR_PAGES,
-		     "frames taken for another node, ever"},
 	[FALLBACKS] = {"fallbacks", QR_COUNTER, QR_NUMBER,
 		       "blocks had from the other migratetype, ever"},
 	[PURGED] = {"purged", QR_COUNTER, QR_PAGES,
@@ -76,7 +73,6 @@ static void add_zone(struct qr_zone *zone, uint64_t *value)
 	value[FREED] += count->freed;
 	value[GROWN] += count->grown;
 	value[FAULTED] += count->faulted;
-	value[FOREIGN] += count->foreign;
 	value[FALLBACKS] += count->fallbacks;
 	value[PURGED] += count->purged;
 	value[PURGES] += count->purge_calls;

@@ -15,7 +15,7 @@
 
 static const unsigned sections[] = {QUARRY_SLABINFO, QUARRY_BUDDYINFO,
 				    QUARRY_ZONEINFO, QUARRY_MAPPINGS,
-				    QUARRY_VMSTAT};
+				    QUARRY_VMSTAT, QUARRY_NUMASTAT};
 
 Test(quarry, the_version_is_the_projects)
 {
@@ -146,7 +146,7 @@ Test(quarry, json_is_one_object_whatever_is_asked_for)
 {
 	static const char *const names[] = {"\"slabinfo\"", "\"buddyinfo\"",
 					    "\"zoneinfo\"", "\"mappings\"",
-					    "\"vmstat\""};
+					    "\"vmstat\"", "\"numastat\""};
 	void *large = malloc(MiB(20));
 
 	for (unsigned which = 0; which <= QUARRY_ALL_SECTIONS; which++) {

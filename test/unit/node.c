@@ -117,11 +117,64 @@ Test(node, a_node_that_is_full_falls_back_along_the_distances)
 		cr_assert_lt(at, 3, "out of turn: node %u", node_of(page));
 	}
 	cr_assert_eq(at, 2, "ended on node %u", row[at]);
-	cr_assert_eq(qr_zones[0].counters.foreign, 0);
-	cr_assert_gt(qr_zones[1].counters.foreign, 0);
-	cr_assert_gt(qr_zones[2].counters.foreign, 0);
 	check_zones();
 	remove_tree();
+}
+
+static struct qr_numastat stat_of(unsigned node)
+{
+	struct qr_numastat stat;
+
+	qr_node_read_stat(node, &stat);
+	return stat;
+}
+
+Test(node, pages_are_counted_as_the_kernel_counts_them)
+{
+	struct qr_nodes_config config = arena_config(48 * MIB);
+	struct qr_place turn = {.node = 1, .home = 0, .nodes = 3,
+				.interleave = true};
+	size_t pages = 0, more;
+
+	config.nodes = 3;
+	cr_assert_eq(qr_nodes_init(&config), 0);
+	cr_assert(qr_run_alloc_at(&turn, 1000, 0, NULL));
+	cr_assert_eq(stat_of(1).interleave_hit, 1000u);
+	cr_assert_eq(stat_of(1).hit, 1000u);
+	cr_assert_eq(stat_of(1).other, 1000u);
+	cr_assert_eq(stat_of(1).local, 0u);
+	while (qr_run_alloc(0, 1000, 0, NULL))
+		pages += 1000;
+	more = pages - stat_of(0).hit;
+	cr_assert_gt(more, 0u);
+	cr_assert_eq(stat_of(0).local, stat_of(0).hit);
+	cr_assert_eq(stat_of(0).foreign, more);
+	cr_assert_eq(stat_of(0).miss, 0u);
+	cr_assert_eq(stat_of(0).other, 0u);
+	cr_assert_eq(stat_of(1).hit, 1000u);
+	cr_assert_eq(stat_of(1).miss, more);
+	cr_assert_eq(stat_of(1).other, 1000 + more);
+	cr_assert_eq(stat_of(1).foreign, 0u);
+	cr_assert_eq(stat_of(1).interleave_hit, 1000u);
+}
+
+Test(node, who_names_the_nodes_gets_none_from_others)
+{
+	struct qr_nodes_config config = arena_config(64 * MIB);
+	struct qr_place place = {.node = 1, .home = 1, .nodes = 6};
+	unsigned seen = 0;
+	struct qr_page *page;
+
+	config.nodes = 0xf;
+	cr_assert_eq(qr_nodes_init(&config), 0);
+	while ((page = qr_run_alloc_at(&place, 500, 0, NULL)))
+		seen |= 1u << node_of(page);
+	while ((page = qr_block_alloc_at(&place, 0, 2)))
+		seen |= 1u << node_of(page);
+	cr_assert_eq(seen, 6u);
+	page = qr_run_alloc(1, 500, 0, NULL);
+	cr_assert(page && !(6 >> node_of(page) & 1));
+	check_zones();
 }
 
 Test(node, the_nearest_comes_first_from_any_node)
