@@ -4,6 +4,7 @@
 #include "arena/node.h"
 #include "core/fork.h"
 #include "core/config.h"
+#include "core/news.h"
 #include "core/reclaim.h"
 #include "core/report.h"
 #include "slab/audit.h"
@@ -164,6 +165,7 @@ __attribute__((constructor(101))) static void constructor(void)
 {
 	if (!qr_boot())
 		return;
+	qr_news_read_environment();
 	pthread_atfork(qr_fork_prepare, qr_fork_parent, qr_fork_child);
 	qr_reclaim_allow(true);
 }

@@ -3,10 +3,11 @@
 #include "arena/large.h"
 #include "arena/node.h"
 #include "core/boot.h"
+#include "core/container.h"
 #include "core/core.h"
+#include "core/news.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
-#include "sys/cgroup.h"
 #include "sys/futex.h"
 #include "sys/thread.h"
 
@@ -17,15 +18,13 @@ enum {
 	TICK_MS = 1000,
 	PRESSED_TICK_MS = 100,
 	QUIET_TICKS = 3,
-	CONTAINER_SHIFT = 4, /* a sixteenth of the limit may be kept */
-	PRESSED_SHIFT = 3,   /* less room than an eighth is little */
 };
 
 enum { AUTO, ON, OFF }; /* the option "background" */
 
 static const size_t SMALL_HEAP = (size_t)16 << 20;
 static const size_t SINGLE_HEAP = (size_t)64 << 20;
-static const size_t PRESSED_KEEP = (size_t)1 << 20;
+static const size_t WORTH_IT = (size_t)1 << 20;
 
 _Atomic uint32_t qr_reclaim_stage = QR_RECLAIM_YOUNG;
 
@@ -35,8 +34,7 @@ static _Atomic unsigned weight; /* of the misses since we last looked */
 static _Atomic bool looked_at_container;
 
 /* Written by the thread; relaxed: figures. */
-static _Atomic uint64_t nr_ticks, nr_bytes, nr_pressed;
-static _Atomic size_t container_limit = SIZE_MAX;
+static _Atomic uint64_t nr_ticks, nr_bytes, nr_pressed, nr_news;
 
 void qr_reclaim_allow(bool allow)
 {
@@ -46,69 +44,6 @@ void qr_reclaim_allow(bool allow)
 static void add(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
-}
-
-/* The container */
-
-/* What may be kept ready in zones, as much in mappings. */
-static void keep_at_most(size_t keep, size_t share)
-{
-	size_t dirty = qr_option(QR_OPT_DIRTY);
-
-	qr_nodes_set_watermarks(qr_min(dirty, keep), share);
-	qr_large_set_limit(qr_min(dirty, keep));
-}
-
-/* How far the container is from its limit, page cache not counted. */
-static bool is_pressed(const struct qr_cgroup *group,
-		       const struct qr_cgroup_memory *memory)
-{
-	uint64_t least = memory->limit >> PRESSED_SHIFT, file = 0;
-
-	if (memory->room >= least)
-		return false;
-	if (qr_cgroup_file_read(group, memory->level, &file))
-		file = 0;
-	return memory->room + file < least;
-}
-
-/* Looks for the group again where it is gone. */
-static bool read_container(struct qr_cgroup *group, bool *found,
-			   struct qr_cgroup_memory *ret_memory)
-{
-	if (!*found && qr_cgroup_find("", "memory", group))
-		return false;
-	*found = qr_cgroup_memory_read(group, ret_memory) == 0;
-	return *found;
-}
-
-/* True: it is near its limit.  One thread at a time. */
-static bool look_at_container(void)
-{
-	static struct qr_cgroup group;
-	static bool found;
-	struct qr_cgroup_memory memory;
-	size_t limit, share;
-	bool pressed = false;
-
-	if (!read_container(&group, &found, &memory))
-		return false;
-	limit = qr_min(qr_min(memory.max, memory.high), SIZE_MAX);
-	share = limit == SIZE_MAX ? SIZE_MAX : limit >> CONTAINER_SHIFT;
-	if (limit != SIZE_MAX)
-		pressed = is_pressed(&group, &memory);
-	if (pressed)
-		share = qr_min(share, PRESSED_KEEP);
-	keep_at_most(share, share);
-	atomic_store_explicit(&container_limit, limit, memory_order_relaxed);
-	return pressed;
-}
-
-static void look_at_container_once(void)
-{
-	if (!atomic_exchange_explicit(&looked_at_container, true,
-				      memory_order_relaxed))
-		look_at_container();
 }
 
 /* The thread */
@@ -128,6 +63,37 @@ static void tick(void)
 	add(&nr_ticks, 1);
 }
 
+static void look_at_container_once(void)
+{
+	if (!atomic_exchange_explicit(&looked_at_container, true,
+				      memory_order_relaxed))
+		qr_container_look();
+}
+
+/*
+ * Memory is scarce: all that is free goes back.  How long the thread then
+ * leaves it at that, whatever news there is: longer while that brings little.
+ */
+static unsigned shed(unsigned pause)
+{
+	size_t bytes = qr_trim(0);
+
+	add(&nr_pressed, 1);
+	add(&nr_bytes, bytes);
+	return bytes >= WORTH_IT
+		       ? PRESSED_TICK_MS
+		       : (unsigned)qr_clamp(2 * pause, PRESSED_TICK_MS,
+					    TICK_MS);
+}
+
+static bool wait_for_news(int milliseconds)
+{
+	bool news = qr_news_wait(milliseconds);
+
+	add(&nr_news, news);
+	return news;
+}
+
 static bool was_quiet(void)
 {
 	return atomic_load_explicit(&qr_reclaim_stage, memory_order_relaxed) ==
@@ -137,20 +103,45 @@ static bool was_quiet(void)
 /* Until the program has been quiet for some time. */
 static void work(bool has_files)
 {
-	bool pressed = false;
+	unsigned pause = 0; /* since memory was scarce */
 
 	for (unsigned quiet = 0; quiet < QUIET_TICKS;) {
+		bool scarce = false;
+
 		atomic_store_explicit(&qr_reclaim_stage, QR_RECLAIM_QUIET,
 				      memory_order_relaxed);
-		qr_thread_sleep(pressed ? PRESSED_TICK_MS : TICK_MS);
+		if (pause)
+			qr_thread_sleep(pause);
+		else
+			scarce = wait_for_news(TICK_MS);
 		quiet = was_quiet() ? quiet + 1 : 0;
 		if (has_files)
-			pressed = look_at_container();
-		if (pressed) {
-			add(&nr_pressed, 1);
-			add(&nr_bytes, qr_trim(0));
-		}
+			scarce |= qr_container_look_and_listen();
+		pause = scarce ? shed(pause) : 0;
 		tick();
+	}
+}
+
+static bool is_parked(void)
+{
+	/* acquire: pairs with wake() */
+	return atomic_load_explicit(&qr_reclaim_stage, memory_order_acquire) ==
+	       QR_RECLAIM_PARKED;
+}
+
+/* Without a timeout. */
+static void sleep_until_woken(void)
+{
+	unsigned pause = 0;
+
+	while (is_parked()) {
+		if (!qr_news_expected()) {
+			qr_futex_wait(&qr_reclaim_stage, QR_RECLAIM_PARKED);
+		} else if (wait_for_news(-1)) {
+			qr_container_look_and_listen();
+			pause = shed(pause);
+			qr_thread_sleep(pause);
+		}
 	}
 }
 
@@ -159,19 +150,18 @@ static void park(void)
 	uint32_t stage = QR_RECLAIM_QUIET;
 
 	add(&nr_bytes, qr_trim(0));
-	if (!atomic_compare_exchange_strong_explicit(
+	if (atomic_compare_exchange_strong_explicit(
 		    &qr_reclaim_stage, &stage, QR_RECLAIM_PARKED,
 		    memory_order_relaxed, memory_order_relaxed))
-		return;
-	while (atomic_load_explicit(&qr_reclaim_stage, memory_order_relaxed) ==
-	       QR_RECLAIM_PARKED)
-		qr_futex_wait(&qr_reclaim_stage, QR_RECLAIM_PARKED);
+		sleep_until_woken();
 }
 
 static void run(void)
 {
 	bool has_files = qr_thread_leave_files() == 0;
 
+	if (has_files)
+		qr_container_look_and_listen();
 	for (;;) {
 		work(has_files);
 		park();
@@ -232,10 +222,13 @@ static void wake(uint32_t stage)
 	while (stage != QR_RECLAIM_DEAF) {
 		if (!atomic_compare_exchange_weak_explicit(
 			    &qr_reclaim_stage, &stage, QR_RECLAIM_DEAF,
-			    memory_order_relaxed, memory_order_relaxed))
+			    memory_order_release, memory_order_relaxed))
 			continue;
-		if (stage == QR_RECLAIM_PARKED)
+		if (stage == QR_RECLAIM_PARKED) {
+			/* in one of the two it sleeps */
 			qr_futex_wake(&qr_reclaim_stage);
+			qr_news_wake();
+		}
 		return;
 	}
 }
@@ -253,6 +246,8 @@ void qr_reclaim_note_slow(size_t size)
 
 void qr_reclaim_after_fork(void)
 {
+	qr_container_after_fork();
+	qr_news_after_fork();
 	atomic_store_explicit(&running, false, memory_order_relaxed);
 	atomic_store_explicit(&qr_reclaim_stage, QR_RECLAIM_YOUNG,
 			      memory_order_relaxed);
@@ -275,7 +270,7 @@ void qr_reclaim_read_stats(struct qr_reclaim_stats *ret_stats)
 		.bytes = atomic_load_explicit(&nr_bytes, memory_order_relaxed),
 		.pressed =
 			atomic_load_explicit(&nr_pressed, memory_order_relaxed),
-		.limit = atomic_load_explicit(&container_limit,
-					      memory_order_relaxed),
+		.news = atomic_load_explicit(&nr_news, memory_order_relaxed),
+		.limit = qr_container_limit(),
 	};
 }

@@ -11,7 +11,7 @@
  *		none and will be none
  *	QUIET	ticks			a miss: DEAF; QUIET_TICKS of these:
  *					it gives everything back, then PARKED
- *	PARKED	sleeps			a miss: DEAF, and it is woken
+ *	PARKED	waits for news only	a miss: DEAF, and it is woken
  *
  * In all stages but DEAF the misses of malloc and free call qr_reclaim_note().
  *
@@ -24,9 +24,11 @@
  * cost something.  A thread is started by a miss of malloc only, never of
  * free, which libc calls with locks held that starting a thread takes.
  *
- * The container: where a cgroup limits memory, less is kept ready, and near
- * the limit nothing.  It is looked at every tick, and once before there is a
- * thread.  The thread has a table of file descriptors of its own.
+ * Near the container's limit (core/container.h), or on news of want of memory
+ * (core/news.h), all that is free goes back at once; so often at most that it
+ * cannot become what the program does.  The container is looked at on news and
+ * at every tick, and once before there is a thread.  The thread has a table of
+ * file descriptors of its own.
  *
  * Fork: the child is YOUNG again.
  */
@@ -71,7 +73,8 @@ const char *qr_reclaim_state_name(void);
 struct qr_reclaim_stats {
 	uint64_t ticks;
 	uint64_t bytes;		/* given to the kernel by the thread */
-	uint64_t pressed;	/* ticks near the container's limit */
+	uint64_t pressed;	/* times that memory was scarce */
+	uint64_t news;		/* that came; see core/news.h */
 	size_t limit;		/* of the container; SIZE_MAX: none */
 };
 void qr_reclaim_read_stats(struct qr_reclaim_stats *ret_stats);

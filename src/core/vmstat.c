@@ -25,6 +25,7 @@ enum {
 	RECLAIM_TICKS,
 	RECLAIM_BYTES,
 	RECLAIM_PRESSED,
+	RECLAIM_NEWS,
 	CONTAINER_LIMIT_BYTES,
 	NR,
 };
@@ -64,7 +65,9 @@ static const struct qr_figure figures[NR] = {
 	[RECLAIM_BYTES] = {"reclaim_bytes", QR_COUNTER, QR_BYTES,
 			   "what the reclaimer gave to the kernel, ever"},
 	[RECLAIM_PRESSED] = {"reclaim_pressed", QR_COUNTER, QR_NUMBER,
-			     "ticks near the container's limit, ever"},
+			     "times that memory was scarce, ever"},
+	[RECLAIM_NEWS] = {"reclaim_news", QR_COUNTER, QR_NUMBER,
+			  "news of want of memory that came, ever"},
 	[CONTAINER_LIMIT_BYTES] = {"container_limit_bytes", QR_GAUGE, QR_BYTES,
 				   "the container's limit; 0: it has none"},
 };
@@ -77,6 +80,7 @@ static void read_reclaim(uint64_t *value)
 	value[RECLAIM_TICKS] = reclaim.ticks;
 	value[RECLAIM_BYTES] = reclaim.bytes;
 	value[RECLAIM_PRESSED] = reclaim.pressed;
+	value[RECLAIM_NEWS] = reclaim.news;
 	value[CONTAINER_LIMIT_BYTES] =
 		reclaim.limit == SIZE_MAX ? 0 : reclaim.limit;
 }

@@ -1,0 +1,31 @@
+/*
+ * The container: what the cgroup that we are in leaves us.
+ *
+ * Under its memory limit nobody says NULL, the kernel kills.  So less is kept
+ * ready in one, a sixteenth of the limit in zones and as much in mappings, and
+ * near the limit (less than an eighth is left, page cache not counted) 1 MiB.
+ *
+ * Limits change while a program runs: every look reads them anew.
+ */
+#ifndef QR_CORE_CONTAINER_H
+#define QR_CORE_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Read the limits and what is used, and keep as much as they allow.  True: the
+ * limit is near.  Opens files; of threads that come at once one looks, and the
+ * others are told what it said the last time.
+ */
+bool qr_container_look(void);
+
+/* The same by the reclaimer's thread, which listens for news then. */
+bool qr_container_look_and_listen(void);
+
+/* Bytes, as of the last look; SIZE_MAX: none. */
+size_t qr_container_limit(void);
+
+void qr_container_after_fork(void); /* in the child */
+
+#endif

@@ -1,0 +1,228 @@
+/*
+ * Where memory is scarce the program is told, and what it does not need goes
+ * back at once, even while it sleeps:
+ *
+ *	watch	a service manager says so (MEMORY_PRESSURE_WATCH, here a FIFO)
+ *	group	another process fills the control group to its memory.high
+ *
+ * In a process of its own for each, because the environment is read at start.
+ */
+#include "group.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+enum { OBJECTS = 200, SIZE = 1 << 20 };
+static const size_t high = 256 * MIB, neighbour = 280 * MIB;
+
+typedef int report_fn(int fd, int format, unsigned sections);
+
+/* The whole report, as JSON. */
+static const char *report(void)
+{
+	static char text[1 << 20];
+	static report_fn *write_report;
+	FILE *file = tmpfile();
+	size_t n;
+
+	if (!write_report)
+		*(void **)&write_report = dlsym(RTLD_DEFAULT, "quarry_report");
+	CHECK(write_report && file);
+	CHECK(!write_report(fileno(file), 1, 1 << 4));
+	rewind(file);
+	n = fread(text, 1, sizeof(text) - 1, file);
+	text[n] = 0;
+	fclose(file);
+	return text;
+}
+
+static unsigned long reported(const char *name)
+{
+	const char *at = strstr(report(), name);
+
+	CHECK(at);
+	return strtoul(at + strlen(name) + 2, NULL, 10);
+}
+
+static bool is_parked(void)
+{
+	return strstr(report(), "\"reclaim\": \"parked\"");
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void pause_ms(long ms)
+{
+	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* A heap that is large enough for a thread, and free. */
+static void use_and_free(void)
+{
+	static void *objects[OBJECTS];
+
+	for (size_t i = 0; i < OBJECTS; i++) {
+		objects[i] = malloc(SIZE);
+		CHECK(objects[i]);
+		memset(objects[i], 1, SIZE);
+	}
+	for (size_t i = 0; i < OBJECTS; i++)
+		free(objects[i]);
+}
+
+static void wait_until_parked(void)
+{
+	for (int i = 0; !is_parked(); i++) {
+		CHECK(i < 300);
+		pause_ms(100);
+	}
+}
+
+static void wait_for_news(unsigned long before)
+{
+	double start = now();
+
+	while (reported("reclaim_news") == before) {
+		CHECK(now() - start < 20);
+		pause_ms(10);
+	}
+}
+
+/* From MIB of free memory to less than 4; news is to be there. */
+static double seconds_until_empty(size_t before)
+{
+	double start = now();
+
+	while (anonymous() > before + 4 * MIB && now() - start < 20)
+		pause_ms(5);
+	return now() - start;
+}
+
+static int watch(const char *path)
+{
+	size_t before = anonymous();
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	unsigned long had;
+
+	CHECK(fd >= 0);
+	use_and_free();
+	had = reported("reclaim_news");
+	CHECK(write(fd, "x", 1) == 1);
+	figure_at_most("seconds-from-news-until-memory-is-back",
+		       seconds_until_empty(before), "s", 15);
+	wait_for_news(had);
+	wait_until_parked();
+	had = reported("reclaim_news");
+	CHECK(write(fd, "x", 1) == 1);
+	wait_for_news(had);
+	CHECK(is_parked());
+	/* and it is not deaf to the program */
+	use_and_free();
+	CHECK(!is_parked());
+	wait_until_parked();
+	return 0;
+}
+
+static int test_watch(void)
+{
+	char dir[] = "/tmp/quarry-pressure-XXXXXX", path[64];
+	int status;
+	pid_t pid;
+
+	CHECK(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fifo", dir);
+	CHECK(!mkfifo(path, 0600));
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		setenv("MEMORY_PRESSURE_WATCH", path, 1);
+		execl("/proc/self/exe", "pressure", "watch", path, NULL);
+		_exit(126);
+	}
+	status = wait_status(pid);
+	unlink(path);
+	rmdir(dir);
+	return status;
+}
+
+/* Says so when it sleeps, then waits for news from the group. */
+static int sleeper(const char *fd)
+{
+	unsigned long had;
+
+	use_and_free();
+	wait_until_parked();
+	had = reported("reclaim_news");
+	CHECK(write(atoi(fd), "p", 1) == 1);
+	wait_for_news(had);
+	CHECK(is_parked());
+	return 0;
+}
+
+/* Outside of malloc: more than the group may have, for five seconds. */
+static int fill(void)
+{
+	char *p = mmap(NULL, neighbour, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	double start = now();
+
+	CHECK(p != MAP_FAILED);
+	for (size_t i = 0; i < neighbour && now() - start < 5; i += 4096)
+		p[i] = 1;
+	return 0;
+}
+
+static int test_group(void)
+{
+	int ready[2], status;
+	char text[16], byte;
+	pid_t pid, other;
+
+	if (!group_make(2 * high))
+		skip("no cgroup with a memory limit can be made here");
+	if (!group_is_v2) {
+		group_remove();
+		skip("cgroups of version 1 have no news");
+	}
+	snprintf(text, sizeof(text), "%zu", high);
+	CHECK(group_write("memory.high", text));
+	CHECK(!pipe(ready));
+	snprintf(text, sizeof(text), "%d", ready[1]);
+	pid = group_start("sleeper", text);
+	close(ready[1]);
+	if (pid && read(ready[0], &byte, 1) == 1) {
+		other = group_start("fill", NULL);
+		CHECK(other);
+		status = wait_status(pid);
+		kill(other, SIGKILL);
+		wait_status(other);
+	} else {
+		status = pid ? wait_status(pid) : 77;
+	}
+	group_remove();
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	int status;
+
+	check_library();
+	if (argc == 3 && !strcmp(argv[1], "watch"))
+		return watch(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "sleeper"))
+		return sleeper(argv[2]);
+	if (argc == 2)
+		return fill();
+	if (!library())
+		skip("libc hears no news");
+	status = test_watch();
+	return status ? status : test_group();
+}
