@@ -84,7 +84,9 @@ enum quarry_section {
 	 * when pages leave the node's free lists.
 	 */
 	QUARRY_NUMASTAT = 1 << 5,
-	QUARRY_ALL_SECTIONS = (1 << 6) - 1,
+	/* what is resident, and what for; takes time on a large heap */
+	QUARRY_MEMORY = 1 << 6,
+	QUARRY_ALL_SECTIONS = (1 << 7) - 1,
 };
 
 /*

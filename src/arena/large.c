@@ -598,6 +598,11 @@ bool qr_large_find(uintptr_t addr, uintptr_t *ret_start, size_t *ret_size)
 	return found;
 }
 
+bool qr_large_is_live(uint32_t state)
+{
+	return state == LIVE || state == BUSY;
+}
+
 const char *qr_large_state_name(uint32_t state)
 {
 	switch ((enum state)state) {

@@ -55,6 +55,8 @@ void qr_large_set_limit(size_t cache_limit);
 
 /* "live", "cached", ...: the state in a qr_vma_info of kind LARGE. */
 const char *qr_large_state_name(uint32_t state);
+/* Is it an object in that state, or about to be one? */
+bool qr_large_is_live(uint32_t state);
 
 /* Everything holds that should; for tests. */
 bool qr_large_check(void);

@@ -3,6 +3,7 @@
 #include "arena/node.h"
 #include "arena/vma.h"
 #include "core/boot.h"
+#include "core/memory.h"
 #include "core/reclaim.h"
 #include "core/sections.h"
 #include "core/table.h"
@@ -27,10 +28,10 @@ static void begin(struct report *report, const char *name, const char *title)
 }
 
 static void write_section(struct report *report,
-			  const struct qr_section *section, void *arg)
+			  const struct qr_section *section)
 {
 	begin(report, section->name, section->title);
-	qr_section_write(section, report->out, report->format, arg);
+	qr_section_write(section, report->out, report->format, NULL);
 }
 
 /* buddyinfo */
@@ -161,14 +162,18 @@ void qr_report_write(struct qr_out *out, enum quarry_format format,
 		return;
 	if (sections || format == QUARRY_JSON)
 		write_head(&report);
+	if (sections & QUARRY_MEMORY) {
+		begin(&report, qr_memory.name, qr_memory.title);
+		qr_memory_write(out, format);
+	}
 	if (sections & QUARRY_VMSTAT)
-		write_section(&report, &qr_vmstat, NULL);
+		write_section(&report, &qr_vmstat);
 	if (sections & QUARRY_ZONEINFO)
-		write_section(&report, &qr_zoneinfo, NULL);
+		write_section(&report, &qr_zoneinfo);
 	if (sections & QUARRY_NUMASTAT)
-		write_section(&report, &qr_numastat, NULL);
+		write_section(&report, &qr_numastat);
 	if (sections & QUARRY_SLABINFO)
-		write_section(&report, &qr_slabinfo, NULL);
+		write_section(&report, &qr_slabinfo);
 	write_tables(&report, sections);
 	if (format == QUARRY_JSON)
 		qr_out_printf(out, "\n}\n");

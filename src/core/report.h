@@ -1,6 +1,6 @@
 /*
- * The reports: sections of figures (core/sections.h), and the tables
- * buddyinfo and mappings.
+ * The reports: memory (core/memory.h), other sections of figures
+ * (core/sections.h), and the tables buddyinfo and mappings.
  *
  * Written to a qr_out, as text, JSON or metrics, without allocating.
  */

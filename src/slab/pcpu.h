@@ -98,6 +98,9 @@ void qr_pcpu_count(struct qr_cache *cache, struct qr_pcpu_counts *ret_counts);
 
 /* How many ids have a region in use. */
 unsigned qr_pcpu_nr_regions(void);
+/* Each is QR_REGION_SIZE bytes. */
+void qr_pcpu_for_each_region(void (*visit)(const void *region, void *arg),
+			     void *arg);
 
 void qr_pcpu_lock_all(void);
 void qr_pcpu_unlock_all(bool child);

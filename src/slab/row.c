@@ -189,6 +189,17 @@ unsigned qr_pcpu_nr_regions(void)
 	return n;
 }
 
+void qr_pcpu_for_each_region(void (*visit)(const void *region, void *arg),
+			     void *arg)
+{
+	for (unsigned id = 0; id < qr_pcpu.nr_ids; id++) {
+		if (atomic_load_explicit(&qr_pcpu.ready[id],
+					 memory_order_relaxed))
+			visit(qr_rseq.regions + (size_t)id * QR_REGION_SIZE,
+			      arg);
+	}
+}
+
 /* fork */
 
 static unsigned nr_locked_regions(void)

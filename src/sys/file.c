@@ -36,6 +36,16 @@ int qr_file_write(int fd, const char *bytes, size_t n)
 	return (size_t)rc == n ? 0 : -EIO;
 }
 
+long qr_file_read_at(int fd, void *bytes, size_t n, uint64_t offset)
+{
+	long rc;
+
+	do {
+		rc = call(SYS_pread64, fd, (long)bytes, (long)n, (long)offset);
+	} while (rc == -EINTR);
+	return rc;
+}
+
 int qr_file_rewind(int fd)
 {
 	return (int)call(SYS_lseek, fd, 0, SEEK_SET, 0);

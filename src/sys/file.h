@@ -16,6 +16,8 @@ int qr_file_open(int dir, const char *path, int flags);
 int qr_file_exists(int dir, const char *path);
 /* In one write: 0 or -errno. */
 int qr_file_write(int fd, const char *bytes, size_t n);
+/* Bytes read from @offset on, 0 at the end, or -errno. */
+long qr_file_read_at(int fd, void *bytes, size_t n, uint64_t offset);
 /* The next read starts at the beginning: 0 or -errno. */
 int qr_file_rewind(int fd);
 void qr_file_close(int fd);

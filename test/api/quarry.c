@@ -15,7 +15,8 @@
 
 static const unsigned sections[] = {QUARRY_SLABINFO, QUARRY_BUDDYINFO,
 				    QUARRY_ZONEINFO, QUARRY_MAPPINGS,
-				    QUARRY_VMSTAT, QUARRY_NUMASTAT};
+				    QUARRY_VMSTAT, QUARRY_NUMASTAT,
+				    QUARRY_MEMORY};
 
 Test(quarry, the_version_is_the_projects)
 {
@@ -146,7 +147,8 @@ Test(quarry, json_is_one_object_whatever_is_asked_for)
 {
 	static const char *const names[] = {"\"slabinfo\"", "\"buddyinfo\"",
 					    "\"zoneinfo\"", "\"mappings\"",
-					    "\"vmstat\"", "\"numastat\""};
+					    "\"vmstat\": {", "\"numastat\"",
+					    "\"memory\": ["};
 	void *large = malloc(MiB(20));
 
 	for (unsigned which = 0; which <= QUARRY_ALL_SECTIONS; which++) {
