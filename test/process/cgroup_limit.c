@@ -4,62 +4,11 @@
  * keeps.  Limit 256 MiB; up to 140 MiB live, of sizes from 16 bytes to 8 MiB,
  * of which a half is freed and allocated anew, thirty times.
  */
-#include "check.h"
-
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
+#include "group.h"
 
 enum { SLOTS = 1 << 18 };
 enum { PHASES = 30 };
 static const size_t limit = 256 * MIB, live_bar = 140 * MIB;
-
-static char group[PATH_MAX];
-
-static bool write_file(const char *name, const char *value)
-{
-	char path[PATH_MAX + 32];
-	bool done;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", group, name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) > 0;
-	close(fd);
-	return done;
-}
-
-static void remove_group(void)
-{
-	rmdir(group);
-}
-
-/* A new group below the hierarchy's root, with the limit; v1 or v2. */
-static bool make_group(void)
-{
-	static const char *const roots[][2] = {
-		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
-		{"/sys/fs/cgroup", "memory.max"},
-		{"/sys/fs/cgroup/unified", "memory.max"},
-	};
-	char bytes[32];
-
-	snprintf(bytes, sizeof(bytes), "%zu", limit);
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		snprintf(group, sizeof(group), "%s/quarry-test-%d", roots[i][0],
-			 (int)getpid());
-		if (mkdir(group, 0755))
-			continue;
-		if (write_file(roots[i][1], bytes)) {
-			write_file("memory.swap.max", "0");
-			return true;
-		}
-		remove_group();
-	}
-	return false;
-}
 
 static struct {
 	void *ptr;
@@ -114,29 +63,9 @@ static int churn(void)
 	return 0;
 }
 
-/* In a process of its own, which waits until it is in the group. */
-static pid_t start(int gate)
-{
-	pid_t pid;
-	char go;
-
-	fflush(stdout);
-	pid = fork();
-	CHECK(pid >= 0);
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (read(gate, &go, 1) != 1)
-		_exit(125);
-	execl("/proc/self/exe", "cgroup_limit", "churn", NULL);
-	_exit(126);
-}
-
 int main(int argc, char **argv)
 {
-	int gate[2], status;
-	char number[16];
-	bool moved;
+	int status;
 	pid_t pid;
 
 	check_library();
@@ -144,19 +73,12 @@ int main(int argc, char **argv)
 		return churn();
 	if (available() < 2 * limit)
 		skip("less than 512 MiB of memory left");
-	if (!make_group())
+	if (!group_make(limit))
 		skip("no cgroup with a memory limit can be made here");
-	CHECK(!pipe(gate));
-	pid = start(gate[0]);
-	snprintf(number, sizeof(number), "%d", (int)pid);
-	moved = write_file("cgroup.procs", number);
-	if (moved)
-		CHECK(write(gate[1], "g", 1) == 1);
-	else
-		kill(pid, SIGKILL);
-	status = wait_status(pid);
-	remove_group();
-	if (!moved)
+	pid = group_start("churn", NULL);
+	status = pid ? wait_status(pid) : 0;
+	group_remove();
+	if (!pid)
 		skip("no process can be moved to a cgroup here");
 	if (status)
 		printf("status %d; 137 is the kernel's out of memory\n",
