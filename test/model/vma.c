@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	STEPS = 100000,
@@ -428,7 +427,7 @@ Test(vma_model, the_tree_is_a_sorted_array, .timeout = 300)
 {
 	const char *given = getenv("QUARRY_TEST_SEED");
 
-	seed = given ? (unsigned)strtoul(given, NULL, 0) : (unsigned)time(NULL);
+	seed = given ? (unsigned)strtoul(given, NULL, 0) : 1;
 	fprintf(stderr, "vma: QUARRY_TEST_SEED=%u\n", seed);
 	for (step = 0; step < STEPS; step++) {
 		one_step();

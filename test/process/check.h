@@ -219,13 +219,13 @@ static inline size_t draw_size(uint64_t *state, unsigned max_shift)
 	return 1 + (size_t)(draw(state) & (((uint64_t)1 << shift) - 1));
 }
 
-/* SEED in the environment, else a fixed one; printed. */
+/* QUARRY_TEST_SEED in the environment, else a fixed one; printed. */
 static inline uint64_t seed(void)
 {
-	const char *text = getenv("SEED");
+	const char *text = getenv("QUARRY_TEST_SEED");
 	uint64_t value = text ? strtoull(text, NULL, 0) : 1;
 
-	printf("SEED=%" PRIu64 "\n", value);
+	printf("QUARRY_TEST_SEED=%" PRIu64 "\n", value);
 	return value;
 }
 

@@ -17,7 +17,7 @@
 #define MIB ((size_t)1 << 20)
 
 /*
- * Random numbers that can be had again: QR_SEED in the environment, printed
+ * Random numbers that can be had again: QUARRY_TEST_SEED in the environment, printed
  * by whoever draws the first (G. Marsaglia, "Xorshift RNGs", 2003).
  */
 struct draw {
@@ -26,11 +26,11 @@ struct draw {
 
 static inline struct draw draw_init(const char *test)
 {
-	const char *seed = getenv("QR_SEED");
+	const char *seed = getenv("QUARRY_TEST_SEED");
 	struct draw draw = { seed ? strtoull(seed, NULL, 0) :
 				    UINT64_C(0x9e3779b97f4a7c15) };
 
-	fprintf(stderr, "%s: QR_SEED=%#llx\n", test,
+	fprintf(stderr, "%s: QUARRY_TEST_SEED=%#llx\n", test,
 		(unsigned long long)draw.state);
 	if (!draw.state)
 		draw.state = 1;

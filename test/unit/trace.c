@@ -5,20 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define EVENTS 5000
 #define KEYS 100000
 
 static uint64_t state;
 
-/* Seeded by QUARRY_SEED, or by the clock, and printed. */
+/* Seeded by QUARRY_TEST_SEED, or always the same, and printed. */
 static void seed(void)
 {
-	const char *given = getenv("QUARRY_SEED");
+	const char *given = getenv("QUARRY_TEST_SEED");
 
-	state = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-	fprintf(stderr, "QUARRY_SEED=%llu\n", (unsigned long long)state);
+	state = given ? strtoull(given, NULL, 0) : 1;
+	fprintf(stderr, "QUARRY_TEST_SEED=%llu\n", (unsigned long long)state);
 }
 
 static uint64_t draw(void)
