@@ -101,6 +101,13 @@ int quarry_report(int fd, enum quarry_format format, unsigned sections);
  */
 size_t quarry_trim(void);
 
+/*
+ * Bytes of memory that the process has by us: live objects, free memory that
+ * is kept, our own structures.  An estimate, high where objects were never
+ * written to.  Takes no lock and looks at one number: fit to be asked often.
+ */
+size_t quarry_resident_bytes(void);
+
 /* Bytes in live objects, as their owners may use them; O(classes x CPUs). */
 size_t quarry_live_bytes(void);
 

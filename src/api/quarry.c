@@ -4,6 +4,7 @@
 #include "quarry.h"
 
 #include "api/text.h"
+#include "arena/budget.h"
 #include "core/core.h"
 #include "core/report.h"
 
@@ -45,6 +46,11 @@ QR_EXPORT int quarry_report(int fd, enum quarry_format format,
 QR_EXPORT size_t quarry_trim(void)
 {
 	return qr_trim(0);
+}
+
+QR_EXPORT size_t quarry_resident_bytes(void)
+{
+	return qr_budget_used();
 }
 
 QR_EXPORT size_t quarry_live_bytes(void)

@@ -23,6 +23,14 @@ enum {
 	BARE = 1, /* page->inuse of a free block: stripped already */
 };
 
+/* Frames that this thread gave to the kernel, ever. */
+static _Thread_local size_t nr_purged;
+
+size_t qr_zone_purged_by_thread(void)
+{
+	return nr_purged;
+}
+
 static struct qr_page *coldest_block(struct qr_zone *zone)
 {
 	struct qr_free_area *area = &zone->area[QR_MIGRATE_RUN][1];
@@ -92,6 +100,7 @@ static size_t put_back(struct qr_zone *zone, struct batch *batch)
 		qr_buddy_put(zone, frame, page->order, resident);
 	}
 	zone->counters.purged += purged;
+	nr_purged += purged;
 	zone->counters.purge_calls += batch->n;
 	zone->fault_order = 0;
 	qr_zone_charge(zone);

@@ -144,6 +144,9 @@ void qr_zone_retreat(struct qr_zone *zone);
  */
 size_t qr_zone_purge(struct qr_zone *zone, size_t keep);
 
+/* Frames that the calling thread gave to the kernel, ever. */
+size_t qr_zone_purged_by_thread(void);
+
 /* The watermarks in force; zone->lock is held. */
 size_t qr_zone_base(const struct qr_zone *zone);
 size_t qr_zone_peak(const struct qr_zone *zone);

@@ -349,9 +349,14 @@ static void shrink(struct qr_cache *cache, void *arg)
 
 size_t qr_trim(size_t keep)
 {
+	size_t before = qr_zone_purged_by_thread(), purged;
+
 	if (!qr_boot())
 		return 0;
+	/* what this frees may already pass a watermark, and is purged then */
 	qr_pcpu_drain(NULL);
 	qr_caches_for_each(shrink, NULL);
-	return qr_nodes_trim(keep) + qr_large_trim(keep);
+	qr_nodes_trim(keep);
+	purged = qr_zone_purged_by_thread() - before;
+	return (purged << QR_FRAME_SHIFT) + qr_large_trim(keep);
 }

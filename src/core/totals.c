@@ -12,8 +12,13 @@ static void add_cache(struct qr_cache *cache, void *arg)
 	struct qr_totals *totals = arg;
 	size_t live = qr_cache_live(cache), slabs = 0;
 
-	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1)
-		slabs += qr_cache_node(cache, qr_ctz(left))->nr_slabs;
+	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1) {
+		struct qr_cache_node *node = qr_cache_node(cache, qr_ctz(left));
+
+		qr_lock_acquire(&node->lock);
+		slabs += node->nr_slabs;
+		qr_lock_release(&node->lock);
+	}
 	totals->live_objects += live;
 	totals->live += live * cache->size;
 	totals->slab_pages += slabs << cache->order;

@@ -40,6 +40,51 @@ Test(info, mallinfo2_counts_what_is_allocated)
 	cr_assert_eq(after.hblks, before.hblks);
 }
 
+static void *free_all(void *arg)
+{
+	void **ptrs = arg;
+
+	for (size_t i = 0; ptrs[i]; i++)
+		free(ptrs[i]);
+	return NULL;
+}
+
+static size_t in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+Test(info, mallinfo2_is_exact_whoever_frees)
+{
+	static void *mine[300], *theirs[300];
+	size_t before, ours = 0, others = 0;
+	pthread_t thread;
+
+	if (!on_quarry())
+		cr_skip("glibc counts what threads keep as used");
+	/* what a thread itself costs is there before; a small heap has no
+	 * thread of ours */
+	pthread_create(&thread, NULL, free_all, theirs);
+	pthread_join(thread, NULL);
+	before = in_use();
+	for (size_t i = 0; i < NR(mine) - 1; i++) {
+		size_t size = i == 7 ? MiB(5) : 1 + i * 20;
+
+		mine[i] = malloc(size);
+		theirs[i] = malloc(size);
+		ours += malloc_usable_size(mine[i]);
+		others += malloc_usable_size(theirs[i]);
+	}
+	cr_assert_eq(in_use(), before + ours + others);
+	pthread_create(&thread, NULL, free_all, theirs);
+	pthread_join(thread, NULL);
+	cr_assert_eq(in_use(), before + ours);
+	free_all(mine);
+	cr_assert_eq(in_use(), before);
+}
+
 Test(info, mallinfo_says_the_same_in_int)
 {
 	/* all objects first: reading must not allocate */
@@ -151,8 +196,21 @@ Test(info, malloc_info_writes_well_formed_xml)
 	cr_assert(strstr(text, "<malloc version=\"1\""));
 	cr_assert(strstr(text, "<system type=\"current\" size=\""));
 	cr_assert(strstr(text, "<total type=\"mmap\" count=\""));
-	if (on_quarry())
+	if (on_quarry()) {
+		struct mallinfo2 info = mallinfo2();
+		unsigned long live = 0, mapped = 0;
+
 		cr_assert(strstr(text, "<report format=\"json\">"));
+		sscanf(strstr(text, "<live count="),
+		       "<live count=\"%*u\" size=\"%lu\"", &live);
+		sscanf(strstr(text, "<total type=\"mmap\""),
+		       "<total type=\"mmap\" count=\"%*u\" size=\"%lu\"",
+		       &mapped);
+		cr_assert_eq(mapped, info.hblkhd);
+		cr_assert_geq(live, info.hblkhd);
+		/* the stream itself has allocated since */
+		cr_assert_leq(live, info.uordblks + info.hblkhd + MiB(1));
+	}
 	free(text);
 }
 
@@ -196,8 +254,8 @@ static void *read_all(void *arg)
 Test(info, malloc_stats_writes_to_standard_error)
 {
 	int ends[2], saved = dup(2);
+	void *text, *large = malloc(MiB(9));
 	pthread_t reader;
-	void *text;
 
 	cr_assert_eq(pipe(ends), 0);
 	pthread_create(&reader, NULL, read_all, &ends[0]);
@@ -208,7 +266,17 @@ Test(info, malloc_stats_writes_to_standard_error)
 	pthread_join(reader, &text);
 	cr_assert_gt(strlen(text), 50);
 	cr_assert(strstr(text, "bytes"));
+	if (on_quarry()) {
+		unsigned long live = 0;
+
+		cr_assert_eq(sscanf(text, "quarry %*s %lu bytes in", &live), 1);
+		cr_assert_geq(live, MiB(9));
+		cr_assert_leq(live, MiB(9) + MiB(1));
+		cr_assert(strstr(text, "\nmemory (KiB)\n"));
+		cr_assert(strstr(text, "\nslabinfo\n"));
+	}
 	free(text);
+	free(large);
 }
 
 Test(info, mallopt_takes_what_is_harmless_and_refuses_promises)
