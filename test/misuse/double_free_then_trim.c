@@ -10,6 +10,6 @@ int main(void)
 
 	free(p);
 	free(opaque(p));
-	malloc_trim(0);
+	quarry_trim();
 	return 0;
 }

@@ -9,6 +9,6 @@ int main(void)
 	char *p = opaque(malloc(8192));
 
 	free(opaque(p + 4096));
-	malloc_trim(0);
+	quarry_trim();
 	return 0;
 }

@@ -9,6 +9,6 @@ int main(void)
 	char *p = opaque(malloc(96));
 
 	free(opaque(p + 48));
-	malloc_trim(0);
+	quarry_trim();
 	return 0;
 }

@@ -9,6 +9,6 @@ int main(void)
 	void *p = opaque(malloc(64));
 
 	free(p);
-	malloc_trim(0);
+	quarry_trim();
 	return realloc(opaque(p), 100) == NULL;
 }
