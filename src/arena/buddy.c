@@ -119,10 +119,10 @@ static struct qr_page *choose_block(struct qr_zone *zone,
 	struct qr_free_area *own = zone->area[want->type];
 	struct qr_free_area *other = zone->area[!want->type];
 	bool small = zone->frontier - zone->start <= QR_PAGEBLOCK_FRAMES;
+	bool any = want->desperate || small || want->type == QR_MIGRATE_RUN;
 	unsigned steal =
-		want->desperate || small
-			? want->order
-			: (unsigned)qr_max(want->order, QR_PAGEBLOCK_ORDER);
+		any ? want->order
+		    : (unsigned)qr_max(want->order, QR_PAGEBLOCK_ORDER);
 	struct qr_page *page = first_block(&own[1], want->order);
 
 	if (qr_likely(page))
@@ -188,6 +188,23 @@ static bool is_resident(const struct qr_page *page)
 	return page->nr_resident >> page->order;
 }
 
+/* From several blocks, where no resident one fits; 0: there are none such. */
+static size_t take_several(struct qr_zone *zone,
+			   const struct qr_buddy_request *want)
+{
+	size_t frame = 0, resident;
+
+	if (want->anywhere && !want->resident_only &&
+	    !(zone->area[want->type][1].nonempty >> want->order))
+		frame = qr_buddy_find_range(zone, want->nr_frames, want->type);
+	if (!frame)
+		return 0;
+	resident = qr_buddy_take_range(zone, frame, want->nr_frames);
+	if (want->ret_clean)
+		*want->ret_clean = resident == 0;
+	return frame;
+}
+
 size_t qr_buddy_take(struct qr_zone *zone, const struct qr_buddy_request *want)
 {
 	size_t n = want->nr_frames, size = (size_t)1 << want->order;
@@ -195,6 +212,9 @@ size_t qr_buddy_take(struct qr_zone *zone, const struct qr_buddy_request *want)
 	struct qr_page *page;
 
 	qr_lock_assert_held(&zone->lock);
+	frame = take_several(zone, want);
+	if (frame)
+		return frame;
 	page = choose_block(zone, want);
 	if (!page || (want->resident_only && !is_resident(page)))
 		return 0;

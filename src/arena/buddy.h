@@ -10,7 +10,9 @@
  *
  *	wanted: order 4 of type SLAB
  *	1 resident, of the own type	the smallest that fits
- *	2 resident, of the other type	whole pageblocks only: they change sides
+ *	  several that touch		if a run may begin anywhere
+ *	2 resident, of the other type	whole pageblocks, which change sides; for
+ *					runs, which go soon, any that fits
  *	3 clean, of the own type
  *	4 clean, of the other type	whole pageblocks only
  *	5 any of the other type		if the zone is small, or cannot grow
@@ -29,14 +31,16 @@
  * Take @nr_frames frames whose first is a multiple of 2^@order >= @nr_frames,
  * and mark them resident; what a block has more stays free.  Returns the
  * first frame, or 0.  *@ret_clean: none was resident.  @desperate: step 5.
- * @resident_only: a block of which some frames are not is not split; 0 then.
+ * @anywhere: the first frame may be any, and the frames those of several
+ * blocks.  @resident_only: a block of which some frames are not is not split; 0
+ * then.
  */
 struct qr_buddy_request {
 	size_t nr_frames;
 	unsigned order;
 	enum qr_migratetype type;
-	bool desperate, resident_only;
-	bool *ret_clean;	/* or NULL */
+	bool anywhere, desperate, resident_only;
+	bool *ret_clean; /* or NULL */
 };
 size_t qr_buddy_take(struct qr_zone *zone, const struct qr_buddy_request *want);
 
@@ -53,6 +57,19 @@ bool qr_buddy_is_free(const struct qr_zone *zone, size_t frame, unsigned order);
 
 /* Take a free block off its list. */
 void qr_buddy_unlink(struct qr_zone *zone, struct qr_page *page);
+
+/*
+ * arena/range.c: frames that several free blocks have together.  Free frames
+ * behind a run or a block begin with the first frame of a block.
+ */
+bool qr_buddy_range_is_free(const struct qr_zone *zone, size_t frame, size_t n);
+
+/* Take them, and mark them resident; how many were so. */
+size_t qr_buddy_take_range(struct qr_zone *zone, size_t frame, size_t n);
+
+/* A range of @n frames that begins with a resident block; 0: none was found. */
+size_t qr_buddy_find_range(struct qr_zone *zone, size_t n,
+			   enum qr_migratetype type);
 
 /* Every pageblock that begins in a range gets a migratetype. */
 void qr_buddy_set_type(struct qr_zone *zone, size_t frame, size_t n,

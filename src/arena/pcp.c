@@ -1,11 +1,15 @@
 #include "arena/pcp.h"
 
+#include "arena/budget.h"
+
 #include <string.h>
 
 enum {
 	ALL_RUN_FRAMES = 2048, /* of all CPUs together, about */
 	MIN_RUN_FRAMES = 64,   /* of one */
 	MAX_RUN_FRAMES = 512,
+	SHARE_SHIFT = 6,
+	LEAST_FRAMES = 16,
 };
 
 struct qr_pcp qr_pcps[QR_MAX_PCPS];
@@ -18,6 +22,15 @@ void qr_pcps_init(unsigned nr_cpus)
 	nr_pcps = (unsigned)qr_min(nr_cpus, QR_MAX_PCPS);
 	max_run_frames = qr_clamp(ALL_RUN_FRAMES / qr_max(nr_cpus, 1),
 				  MIN_RUN_FRAMES, MAX_RUN_FRAMES);
+}
+
+/* Frames that may be in a pcp: as many as that, but a share of the heap only.
+ */
+static size_t share(size_t most)
+{
+	size_t heap = qr_budget_used() >> QR_FRAME_SHIFT;
+
+	return qr_clamp(heap >> SHARE_SHIFT, LEAST_FRAMES, most);
 }
 
 static bool is_ready(struct qr_pcp *pcp)
@@ -192,9 +205,9 @@ bool qr_pcp_free_block(struct qr_page *page, unsigned cpu, unsigned order)
 	page->order = (uint8_t)order;
 	qr_list_add(&page->link, &pcp->blocks[order]);
 	pcp->nr_frames += 1u << order;
-	full = pcp->nr_frames > QR_PCP_FRAMES;
+	full = pcp->nr_frames > share(QR_PCP_FRAMES);
 	if (full)
-		cut_blocks(pcp, QR_PCP_FRAMES / 2, &cut);
+		cut_blocks(pcp, share(QR_PCP_FRAMES) / 2, &cut);
 	qr_lock_release(&pcp->lock);
 	if (full)
 		free_blocks(&cut);
@@ -245,6 +258,7 @@ bool qr_pcp_free_run(struct qr_page *page, unsigned cpu)
 	size_t n = page->nr_pages;
 	struct qr_pcp *pcp =
 		n <= qr_min(QR_PCP_MAX_RUN, max_run_frames) ? get(cpu) : NULL;
+	size_t most = share(max_run_frames);
 	struct cut cut = {.nr_runs = 0};
 
 	if (!pcp)
@@ -254,8 +268,8 @@ bool qr_pcp_free_run(struct qr_page *page, unsigned cpu)
 		qr_lock_release(&pcp->lock);
 		return false;
 	}
-	if (pcp->nr_runs == QR_PCP_RUNS || pcp->run_frames + n > max_run_frames)
-		cut_runs(pcp, QR_PCP_RUNS - 1, max_run_frames - n, &cut);
+	if (pcp->nr_runs == QR_PCP_RUNS || pcp->run_frames + n > most)
+		cut_runs(pcp, QR_PCP_RUNS - 1, most - qr_min(n, most), &cut);
 	pcp->runs[pcp->nr_runs++] = (struct qr_pcp_run){page, n};
 	pcp->run_frames += (uint32_t)n;
 	qr_lock_release(&pcp->lock);

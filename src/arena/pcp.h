@@ -7,7 +7,8 @@
  *		size, because programs ask again for what they just freed, and
  *		cutting and merging a run costs ten times as much
  *
- * Both are bounded in frames; all of it is resident, and none of it is free
+ * Both are bounded in frames, and by a share of the heap, but for the run that
+ * was freed last; all of it is resident, and none of it is free
  * as seen from the zone.  A pcp has pages of one node only.
  *
  * A CPU is whatever number the caller knows it by (sys/rseq.h), as long as

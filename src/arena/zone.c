@@ -99,9 +99,8 @@ static size_t take_or_grow(struct qr_zone *zone, struct qr_buddy_request *want)
 	note_budget(want);
 	while (!(frame = qr_buddy_take(zone, want))) {
 		if (!want->desperate)
-			want->desperate =
-				want->resident_only ||
-				!grow(zone, want->order, want->type);
+			want->desperate = want->resident_only ||
+					  !grow(zone, want->order, want->type);
 		else if (!wait_for_isolated(zone))
 			return 0;
 		note_budget(want);
@@ -131,6 +130,7 @@ struct qr_page *qr_zone_alloc(struct qr_zone *zone, size_t nr_frames,
 	struct qr_buddy_request want = {
 		.nr_frames = nr_frames,
 		.order = (unsigned)qr_max(qr_order_up(nr_frames), align_order),
+		.anywhere = !align_order,
 		.type = type,
 		.ret_clean = ret_clean,
 	};
@@ -172,48 +172,16 @@ void qr_zone_free(struct qr_zone *zone, struct qr_page *page, size_t nr_frames)
 		qr_zone_reclaim(zone, reclaim);
 }
 
-/*
- * Are @n frames from @frame on free?  Free frames behind a run begin with the
- * first frame of a block.
- */
-static bool range_is_free(const struct qr_zone *zone, size_t frame, size_t n)
-{
-	size_t end = frame + n;
-
-	while (frame < end) {
-		struct qr_page *page = qr_zone_page(zone, frame);
-
-		if (frame >= zone->frontier ||
-		    qr_page_state(page) != QR_PAGE_FREE)
-			return false;
-		frame += (size_t)1 << page->order;
-	}
-	return true;
-}
-
 bool qr_zone_extend(struct qr_zone *zone, struct qr_page *page, size_t more)
 {
 	size_t from = qr_zone_frame(zone, page) + page->nr_pages;
-	size_t end = from + more;
 	bool done;
 
 	qr_lock_acquire(&zone->lock);
 	done = qr_budget_spare() >> QR_FRAME_SHIFT >= more &&
-	       range_is_free(zone, from, more);
-	for (size_t frame = from; done && frame < end;) {
-		struct qr_page *next = qr_zone_page(zone, frame);
-		size_t size = (size_t)1 << next->order;
-
-		qr_buddy_unlink(zone, next);
-		frame += size;
-		if (frame > end)
-			qr_buddy_put_range(zone, end, frame - end,
-					   qr_span_count_resident(zone->span,
-								  end,
-								  frame - end));
-	}
+	       qr_buddy_range_is_free(zone, from, more);
 	if (done) {
-		qr_span_set_resident(zone->span, from, more);
+		qr_buddy_take_range(zone, from, more);
 		page->nr_pages += more;
 		zone->counters.allocated += more;
 	}

@@ -1,5 +1,7 @@
 #include "arena.h"
 
+#include "arena/budget.h"
+
 #include <pthread.h>
 
 enum { CPU = 1 };
@@ -60,6 +62,7 @@ Test(pcp, a_full_pcp_gives_its_cold_half_to_the_zone)
 	struct qr_page *pages[QR_PCP_FRAMES + 1];
 
 	arena_init(64 * MIB);
+	qr_budget_add(64 * MIB); /* as if */
 	for (int i = 0; i <= QR_PCP_FRAMES; i++)
 		pages[i] = block(0);
 	cr_assert_eq(qr_pcps_count(), 0);
@@ -72,6 +75,20 @@ Test(pcp, a_full_pcp_gives_its_cold_half_to_the_zone)
 	for (int i = 0; i <= QR_PCP_FRAMES; i++)
 		cr_assert_eq(qr_page_state(pages[i]) == QR_PAGE_PCP,
 			     i > QR_PCP_FRAMES / 2, "block %d", i);
+	check_zones();
+}
+
+Test(pcp, in_a_small_heap_little_is_kept_but_the_run_freed_last)
+{
+	struct qr_page *a, *b;
+
+	arena_init(64 * MIB);
+	a = qr_run_alloc(0, 25, 0, NULL);
+	b = qr_run_alloc(0, 26, 0, NULL);
+	cr_assert(qr_run_free(a));
+	cr_assert_eq(qr_pcps_count(), 25u);
+	cr_assert(qr_run_free(b));
+	cr_assert_eq(qr_pcps_count(), 26u);
 	check_zones();
 }
 
@@ -128,6 +145,7 @@ Test(pcp, a_run_of_the_same_size_is_had_again)
 	bool clean = true;
 
 	arena_init(64 * MIB);
+	qr_budget_add(64 * MIB); /* as if */
 	a = qr_run_alloc(0, 25, 0, NULL);
 	b = qr_run_alloc(0, 26, 0, NULL);
 	cr_assert(qr_run_free(a));

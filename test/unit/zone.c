@@ -214,7 +214,7 @@ static unsigned type_at(struct qr_zone *zone, struct qr_page *page)
 		->migratetype;
 }
 
-Test(zone, slabs_and_runs_share_the_first_pageblock_and_no_other)
+Test(zone, slabs_keep_to_pageblocks_of_their_own_past_the_first)
 {
 	struct qr_zone *zone = arena_init(64 * MIB);
 	struct draw draw = draw_init("pageblocks");
@@ -227,9 +227,73 @@ Test(zone, slabs_and_runs_share_the_first_pageblock_and_no_other)
 		struct qr_page *page =
 			alloc_type(zone, (size_t)1 << order, type);
 
-		if (qr_zone_frame(zone, page) >= first)
-			cr_assert_eq(type_at(zone, page), type);
+		if (type == QR_MIGRATE_SLAB &&
+		    qr_zone_frame(zone, page) >= first)
+			cr_assert_eq(type_at(zone, page), QR_MIGRATE_SLAB);
 	}
+	check_zones();
+}
+
+Test(zone, a_run_takes_what_slabs_left_but_slabs_nothing_of_runs)
+{
+	struct qr_zone *zone = arena_init(64 * MIB);
+	struct qr_page *slab, *run;
+
+	alloc(zone, QR_PAGEBLOCK_FRAMES);
+	slab = alloc_type(zone, 256, QR_MIGRATE_SLAB);
+	alloc_type(zone, 256, QR_MIGRATE_SLAB);
+	qr_zone_free(zone, slab, 256);
+	run = alloc(zone, 200);
+	cr_assert_eq(run, slab);
+	qr_zone_free(zone, run, 200);
+
+	run = alloc(zone, 256);
+	alloc(zone, 256);
+	cr_assert_eq(run, slab);
+	run = alloc(zone, 256);
+	alloc(zone, 256);
+	cr_assert_eq(type_at(zone, run), QR_MIGRATE_RUN);
+	qr_zone_free(zone, run, 256);
+	slab = alloc_type(zone, 100, QR_MIGRATE_SLAB);
+	cr_assert_eq(type_at(zone, slab), QR_MIGRATE_SLAB);
+	check_zones();
+}
+
+/*
+ *	|  in use  |  16 free | 16 free  |  in use  |
+ *	            <--- 25 --->
+ */
+Test(zone, a_run_is_made_of_blocks_that_touch_but_are_no_buddies)
+{
+	struct qr_zone *zone = arena_init(64 * MIB);
+	struct qr_page *pages[4], *run;
+	bool clean = true;
+
+	for (int i = 0; i < 4; i++)
+		pages[i] = alloc(zone, 16);
+	qr_zone_free(zone, pages[1], 16);
+	qr_zone_free(zone, pages[2], 16);
+	check_zones();
+	run = qr_zone_alloc(zone, 25, 0, QR_MIGRATE_RUN, &clean);
+	cr_assert_eq(run, pages[1]);
+	cr_assert_not(clean);
+	cr_assert_eq(run->nr_pages, 25u);
+	check_zones();
+	cr_assert_eq(alloc(zone, 6), run + 26);
+	check_zones();
+}
+
+Test(zone, an_aligned_run_is_one_block)
+{
+	struct qr_zone *zone = arena_init(64 * MIB);
+	struct qr_page *pages[4], *run;
+
+	for (int i = 0; i < 4; i++)
+		pages[i] = alloc(zone, 16);
+	qr_zone_free(zone, pages[1], 16);
+	qr_zone_free(zone, pages[2], 16);
+	run = qr_zone_alloc(zone, 25, 5, QR_MIGRATE_RUN, NULL);
+	cr_assert_eq(qr_zone_frame(zone, run) % 32, 0u);
 	check_zones();
 }
 
