@@ -408,6 +408,27 @@ void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order)
 		qr_zone_free(qr_page_zone(page), page, (size_t)1 << order);
 }
 
+struct qr_page *qr_pages_alloc_at(const struct qr_place *place, unsigned cpu,
+				  size_t nr_frames)
+{
+	struct request want = {place, nr_frames, qr_order_up(nr_frames),
+			       QR_MIGRATE_SLAB, NULL};
+	struct qr_page *page = NULL;
+
+	if (is_for_pcp(place))
+		page = qr_pcp_alloc_run(cpu, zone_node(place->node), nr_frames,
+					want.align_order);
+	return page ? page : alloc_pages(&want);
+}
+
+void qr_pages_free(struct qr_page *page, unsigned cpu, size_t nr_frames)
+{
+	page->nr_pages = nr_frames;
+	qr_page_set_state(page, QR_PAGE_PCP);
+	if (!qr_pcp_free_run(page, cpu))
+		qr_zone_free(qr_page_zone(page), page, nr_frames);
+}
+
 size_t qr_nodes_trim(size_t keep)
 {
 	/* acquire: pairs with add_span */

@@ -82,6 +82,14 @@ struct qr_page *qr_block_alloc_at(const struct qr_place *place, unsigned cpu,
 struct qr_page *qr_block_alloc(unsigned node, unsigned cpu, unsigned order);
 void qr_block_free(struct qr_page *page, unsigned cpu, unsigned order);
 
+/*
+ * The same for slabs of exactly @nr_frames, aligned to the block that they
+ * would fill.
+ */
+struct qr_page *qr_pages_alloc_at(const struct qr_place *place, unsigned cpu,
+				  size_t nr_frames);
+void qr_pages_free(struct qr_page *page, unsigned cpu, size_t nr_frames);
+
 /* Give free memory back, but @keep bytes; returns the bytes returned. */
 size_t qr_nodes_trim(size_t keep);
 

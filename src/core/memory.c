@@ -81,7 +81,7 @@ static void count_cache(struct qr_cache *cache, void *arg)
 	counted[OBJECTS] += live * cache->size;
 	counted[IN_ARRAYS] += idle.in_arrays * cache->size;
 	counted[IN_BARNS] += idle.in_barns * cache->size;
-	bytes = slabs << cache->order << QR_FRAME_SHIFT;
+	bytes = slabs * cache->nr_pages << QR_FRAME_SHIFT;
 	live += idle.in_arrays + idle.in_barns;
 	counted[IN_SLABS] += bytes - qr_min(bytes, live * cache->size);
 }

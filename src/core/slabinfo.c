@@ -64,7 +64,7 @@ static enum qr_set_state read_cache(struct qr_cache *cache, struct qr_set *set)
 	value[OBJECTS] = value[SLABS] * cache->nr_objects;
 	value[SIZE] = cache->size;
 	value[PER_SLAB] = cache->nr_objects;
-	value[PAGES] = (uint64_t)1 << cache->order;
+	value[PAGES] = cache->nr_pages;
 	value[IN_ARRAYS] = idle.in_arrays;
 	value[IN_BARNS] = idle.in_barns;
 	return QR_SET_IS;

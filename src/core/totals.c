@@ -21,7 +21,7 @@ static void add_cache(struct qr_cache *cache, void *arg)
 	}
 	totals->live_objects += live;
 	totals->live += live * cache->size;
-	totals->slab_pages += slabs << cache->order;
+	totals->slab_pages += slabs * cache->nr_pages;
 	totals->cached += (slabs * cache->nr_objects - live) * cache->size;
 }
 

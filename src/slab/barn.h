@@ -21,6 +21,9 @@ size_t qr_barn_get(struct qr_barn *barn, void **objects, size_t n);
 size_t qr_barn_put(struct qr_cache *cache, struct qr_barn *barn,
 		   void *const *objects, size_t n);
 
+/* Was it last used before the last time that this was asked? */
+bool qr_barn_is_idle(struct qr_barn *barn);
+
 /* A tick ends: how many objects nobody needed lately. */
 size_t qr_barn_turn(struct qr_barn *barn);
 

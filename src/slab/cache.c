@@ -10,7 +10,6 @@
 #include <string.h>
 
 enum {
-	BARN_BYTES = 1 << 17, /* of objects in a barn */
 	BARN_OBJECTS = 1 << 11,
 	MAX_OBJECT = QR_MAX_CLASS_SIZE,
 };
@@ -39,8 +38,8 @@ static void init_cache(struct qr_cache *cache)
 		qr_pcpu_layout(cache);
 		qr_caches[cache->number] = cache;
 	}
-	cache->barn_capacity =
-		(uint32_t)qr_clamp(BARN_BYTES / cache->size, 4, BARN_OBJECTS);
+	cache->barn_capacity = (uint32_t)qr_clamp(QR_BARN_BYTES / cache->size,
+						  4, BARN_OBJECTS);
 	for (uint64_t left = qr_nodes_mask(); left; left &= left - 1)
 		init_node(qr_cache_node(cache, qr_ctz(left)));
 }

@@ -29,6 +29,7 @@ enum {
 	QR_MAX_GENERAL = 2 * QR_NR_CLASSES,
 	QR_NR_BUCKETS = 4,		/* of slabs, by how full they are */
 	QR_MAX_BATCH = 128,		/* objects moved at once */
+	QR_BARN_BYTES = 1 << 17,	/* of objects, the most in a barn */
 	QR_CACHE_NAME = 32,
 };
 
@@ -39,6 +40,7 @@ struct qr_barn {
 	uint32_t capacity;
 	void **objects;			/* had at the first put */
 	uint64_t puts, gets;		/* batches taken in, handed out */
+	uint64_t seen;			/* of both, when a hand last looked */
 	struct qr_window unused;	/* least nr_objects */
 };
 
@@ -60,7 +62,8 @@ struct qr_cache {
 	uint32_t odd_inverse;		/* of size's odd part, modulo 2^32 */
 	uint8_t size_shift;		/* and the power of two in it */
 	uint16_t nr_objects;		/* in a slab */
-	uint8_t order;			/* of a slab */
+	uint8_t nr_pages;		/* of a slab */
+	uint8_t order;			/* and the block that it would fill */
 	uint8_t number;			/* frame byte and row */
 	uint16_t first_slot;		/* of the full-sized arrays */
 	uint16_t max_capacity;		/* of each of the two */

@@ -75,26 +75,9 @@ static void give_back(const struct qr_site *site, struct qr_row row)
 	qr_slab_flush(site->cache, UINT32_MAX, objects + n, m);
 }
 
-/*
- * A row whose tops are where they were a tick ago is taken as not in use.
- * Wrong now and then, which costs a refill.
- */
-static bool is_idle(const struct qr_site *site)
-{
-	struct qr_row row = qr_row_read(site);
-	uint32_t tops = row.at << 16 | row.ft, *seen = &site->aux->seen;
-
-	if (qr_row_is_untouched(row))
-		return false;
-	if (__atomic_load_n(seen, __ATOMIC_RELAXED) == tops)
-		return true;
-	__atomic_store_n(seen, tops, __ATOMIC_RELAXED);
-	return false;
-}
-
 static bool stop_idle(const struct qr_site *site)
 {
-	return is_idle(site) && stop(site);
+	return qr_row_is_idle(site) && stop(site);
 }
 
 static bool empty_stopped(const struct qr_site *site)
@@ -131,7 +114,7 @@ static bool empty_locked(const struct qr_site *site)
 
 static bool empty_idle_locked(const struct qr_site *site)
 {
-	return is_idle(site) && empty_locked(site);
+	return qr_row_is_idle(site) && empty_locked(site);
 }
 
 /* Rows that @stop_row stops; false: some were used meanwhile. */

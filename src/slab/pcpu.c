@@ -1,6 +1,7 @@
 #include "slab/pcpu.h"
 
 #include "slab/barn.h"
+#include "slab/hand.h"
 #include "slab/row.h"
 #include "slab/slab.h"
 
@@ -14,7 +15,8 @@ static void grow(struct qr_site *site)
 {
 	unsigned n = 2 * site->capacity + 1;
 
-	if (n > site->cache->max_capacity)
+	if (n > site->cache->max_capacity ||
+	    (size_t)n * site->cache->size > qr_row_bytes())
 		return;
 	site->capacity = n;
 	__atomic_store_n(&site->aux->capacity, (uint16_t)n, __ATOMIC_RELAXED);
@@ -260,6 +262,7 @@ static void *refill(struct qr_site *site, struct qr_row row)
 		return NULL;
 	if (n > 1 && !fill(site, row, objects + 1, n - 1))
 		put_batch(site->cache, (unsigned)site->id, objects + 1, n - 1);
+	qr_hand_move(site);
 	return objects[0];
 }
 
@@ -308,6 +311,7 @@ static void flush(struct qr_site *site, struct qr_row row)
 		move_to_full(site, next);
 	qr_row_verify(site->cache, objects, n);
 	put_batch(site->cache, (unsigned)site->id, objects, n);
+	qr_hand_move(site);
 }
 
 void qr_pcpu_free(struct qr_cache *cache, void *object)

@@ -1,5 +1,6 @@
 #include "slab/row.h"
 
+#include "arena/budget.h"
 #include "slab/misuse.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
@@ -10,6 +11,8 @@
 enum {
 	NR_SLOTS = QR_REGION_SIZE / 8,
 	ARRAY_BYTES = 1 << 16, /* of objects that an array may hold */
+	LEAST_BYTES = 1 << 12,
+	SHARE_SHIFT = 9, /* of the heap, in one array */
 };
 
 struct qr_pcpu qr_pcpu = {.drain_lock = QR_LOCK_INIT(QR_RANK_DRAIN)};
@@ -37,6 +40,12 @@ int qr_pcpu_init(unsigned nr_ids, unsigned nr_cpus)
 	qr_pcpu.nr_ids = (unsigned)qr_min(nr_ids, QR_MAX_IDS);
 	qr_rseq.regions = regions + 2 * QR_REGION_SIZE;
 	return 0;
+}
+
+size_t qr_row_bytes(void)
+{
+	return qr_clamp(qr_budget_used() >> SHARE_SHIFT, LEAST_BYTES,
+			ARRAY_BYTES);
 }
 
 /* Slots for each of the two arrays of a cache that a program made. */
@@ -105,7 +114,10 @@ static bool make_ready(int32_t id)
 			  QR_REGION_SIZE))
 		return false;
 	/* release: pairs with the drain's acquire */
-	atomic_store_explicit(&qr_pcpu.ready[id], 1, memory_order_release);
+	if (!atomic_exchange_explicit(&qr_pcpu.ready[id], 1,
+				      memory_order_release))
+		atomic_fetch_add_explicit(&qr_pcpu.nr_ready, 1,
+					  memory_order_relaxed);
 	return true;
 }
 
@@ -122,8 +134,9 @@ static void site_init(struct qr_site *site)
 	site->capacity =
 		__atomic_load_n(&site->aux->capacity, __ATOMIC_RELAXED);
 	if (!site->capacity)
-		site->capacity = (unsigned)qr_min(QR_SMALL_CAPACITY,
-						  site->cache->max_capacity);
+		site->capacity = (unsigned)qr_clamp(
+			qr_row_bytes() / site->cache->size, 1,
+			qr_min(QR_SMALL_CAPACITY, site->cache->max_capacity));
 }
 
 bool qr_site_here(struct qr_cache *cache, struct qr_site *ret_site)
@@ -179,14 +192,22 @@ void qr_row_verify(const struct qr_cache *cache, void *const *objects, size_t n)
 	qr_misuse_interior("free", offender, cache);
 }
 
+bool qr_row_is_idle(const struct qr_site *site)
+{
+	struct qr_row row = qr_row_read(site);
+	uint32_t tops = row.at << 16 | row.ft, *seen = &site->aux->seen;
+
+	if (qr_row_is_untouched(row))
+		return false;
+	if (__atomic_load_n(seen, __ATOMIC_RELAXED) == tops)
+		return true;
+	__atomic_store_n(seen, tops, __ATOMIC_RELAXED);
+	return false;
+}
+
 unsigned qr_pcpu_nr_regions(void)
 {
-	unsigned n = 0;
-
-	for (unsigned id = 0; id < qr_pcpu.nr_ids; id++)
-		n += atomic_load_explicit(&qr_pcpu.ready[id],
-					  memory_order_relaxed);
-	return n;
+	return atomic_load_explicit(&qr_pcpu.nr_ready, memory_order_relaxed);
 }
 
 void qr_pcpu_for_each_region(void (*visit)(const void *region, void *arg),

@@ -35,7 +35,7 @@ struct qr_row_aux {
 	uint16_t capacity; /* 0: as at first; the row's may lag behind */
 	uint8_t misses;
 	uint8_t turns;
-	uint32_t seen; /* tops of the row at the last tick; see is_idle */
+	uint32_t seen; /* tops of the row when last looked at */
 };
 
 static_assert(sizeof(struct qr_row_aux) == 8, "one slot");
@@ -52,6 +52,7 @@ struct qr_site {
 
 extern struct qr_pcpu {
 	unsigned nr_ids;	    /* 0: no regions */
+	_Atomic unsigned nr_ready;  /* of these, used */
 	_Atomic unsigned nr_locked; /* ids given to threads, mode OFF */
 	size_t next_slot; /* of the general caches' full-sized arrays */
 	struct qr_lock drain_lock;	   /* rank DRAIN */
@@ -77,6 +78,18 @@ bool qr_site_of(int32_t id, unsigned number, struct qr_site *ret_site);
 /* Objects that were freed: are they such, and no two the same?  Else abort. */
 void qr_row_verify(const struct qr_cache *cache, void *const *objects,
 		   size_t n);
+
+/*
+ * A row whose tops are where they were when it was last asked for is taken as
+ * not in use.  Wrong now and then, which costs a refill.
+ */
+bool qr_row_is_idle(const struct qr_site *site);
+
+/*
+ * Bytes of objects that one array may hold: a share of the heap, so that a
+ * small program's caches are small too.
+ */
+size_t qr_row_bytes(void);
 
 /* Set up an untouched row. */
 void qr_row_init(const struct qr_site *site);

@@ -20,23 +20,37 @@ static uint32_t inverse_of_odd(uint32_t odd)
 	return x;
 }
 
+static unsigned pages_of(size_t bytes)
+{
+	return (unsigned)((bytes + QR_FRAME_SIZE - 1) / QR_FRAME_SIZE);
+}
+
+/*
+ * Is a block of @order good enough for objects of @size bytes?  Small slabs
+ * run empty sooner, large ones waste less: an eighth of the pages that are
+ * kept, and a quarter of the block, the rest of which others may use.
+ */
+static bool suits(size_t size, unsigned order)
+{
+	size_t wish = size <= 512 ? 8 : size <= 2048 ? 4 : size < 8192 ? 2 : 1;
+	size_t block = (size_t)QR_FRAME_SIZE << order;
+	size_t used = block / size * size;
+	size_t kept = (size_t)pages_of(used) * QR_FRAME_SIZE;
+
+	return used >= wish * size && (kept - used) * 8 <= kept &&
+	       (block - used) * 4 <= block;
+}
+
 void qr_slab_layout(struct qr_cache *cache)
 {
-	size_t size = cache->size;
-	size_t wish = size <= 1024 ? 8 : 4;
-	unsigned order;
-	size_t n;
+	size_t size = cache->size, n;
+	unsigned order = 0;
 
-	for (order = 0; order < MAX_SLAB_ORDER; order++) {
-		size_t bytes = (size_t)QR_FRAME_SIZE << order;
-
-		n = bytes / size;
-		/* what is never touched costs addresses only */
-		if (n >= wish && (bytes - n * size) * 8 <= bytes)
-			break;
-	}
+	while (order < MAX_SLAB_ORDER && !suits(size, order))
+		order++;
 	n = ((size_t)QR_FRAME_SIZE << order) / size;
 	cache->order = (uint8_t)order;
+	cache->nr_pages = (uint8_t)pages_of(n * size);
 	cache->nr_objects = (uint16_t)n;
 	cache->inverse =
 		(uint32_t)((UINT64_C(1) << 32) / size + !qr_is_pow2(size));
@@ -125,12 +139,13 @@ static size_t refill_locked(struct qr_cache *cache, struct qr_cache_node *node,
 	return got;
 }
 
-static void set_bytes(struct qr_page *page, unsigned order, uint8_t byte)
+static void set_bytes(const struct qr_cache *cache, struct qr_page *page,
+		      uint8_t byte)
 {
 	struct qr_zone *zone = qr_page_zone(page);
 
 	memset(&zone->span->frame_bytes[qr_zone_frame(zone, page)], byte,
-	       (size_t)1 << order);
+	       cache->nr_pages);
 }
 
 static unsigned page_node(const struct qr_page *page)
@@ -140,10 +155,29 @@ static unsigned page_node(const struct qr_page *page)
 	return node == QR_NO_NODE ? qr_node_with_memory(0) : node;
 }
 
+static struct qr_page *pages_alloc(const struct qr_cache *cache, unsigned node,
+				   unsigned cpu)
+{
+	struct qr_place place = qr_place_near(node);
+
+	return qr_is_pow2(cache->nr_pages)
+		       ? qr_block_alloc_at(&place, cpu, cache->order)
+		       : qr_pages_alloc_at(&place, cpu, cache->nr_pages);
+}
+
+static void pages_free(const struct qr_cache *cache, struct qr_page *page,
+		       unsigned cpu)
+{
+	if (qr_is_pow2(cache->nr_pages))
+		qr_block_free(page, cpu, cache->order);
+	else
+		qr_pages_free(page, cpu, cache->nr_pages);
+}
+
 static struct qr_page *make_slab(struct qr_cache *cache, unsigned node,
 				 unsigned cpu)
 {
-	struct qr_page *page = qr_block_alloc(node, cpu, cache->order);
+	struct qr_page *page = pages_alloc(cache, node, cpu);
 	unsigned n = cache->nr_objects;
 	char *start;
 
@@ -164,15 +198,15 @@ static struct qr_page *make_slab(struct qr_cache *cache, unsigned node,
 			cache->constructor(start + (size_t)i * cache->size);
 	}
 	/* the objects' addresses are told to nobody yet */
-	set_bytes(page, cache->order, cache->number);
+	set_bytes(cache, page, cache->number);
 	return page;
 }
 
 static void unmake_slab(struct qr_cache *cache, struct qr_page *page,
 			unsigned cpu)
 {
-	set_bytes(page, cache->order, QR_FRAME_NONE);
-	qr_block_free(page, cpu, cache->order);
+	set_bytes(cache, page, QR_FRAME_NONE);
+	pages_free(cache, page, cpu);
 }
 
 size_t qr_slab_refill(struct qr_cache *cache, unsigned node_nr, unsigned cpu,
@@ -216,10 +250,11 @@ struct qr_cache *qr_slab_cache_of(const struct qr_span *span, size_t frame)
 {
 	/* blocks are aligned: one of these few is its first frame */
 	for (unsigned order = 0; order <= MAX_SLAB_ORDER; order++) {
-		struct qr_page *page =
-			&span->mem_map[qr_round_down(frame, 1ul << order)];
+		size_t first = qr_round_down(frame, 1ul << order);
+		struct qr_page *page = &span->mem_map[first];
 
-		if (page->state == QR_PAGE_SLAB && page->cache->order >= order)
+		if (page->state == QR_PAGE_SLAB &&
+		    frame - first < page->cache->nr_pages)
 			return page->cache;
 	}
 	return NULL;
@@ -462,7 +497,7 @@ size_t qr_slab_shrink(struct qr_cache *cache, unsigned node_nr)
 
 		qr_list_del(&page->link);
 		unmake_slab(cache, page, UINT32_MAX);
-		bytes += (size_t)QR_FRAME_SIZE << cache->order;
+		bytes += (size_t)QR_FRAME_SIZE * cache->nr_pages;
 	}
 	return bytes;
 }

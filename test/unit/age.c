@@ -138,6 +138,7 @@ Test(age, arrays_and_barns_that_nobody_uses_are_emptied)
 	struct qr_cache *idle, *busy;
 
 	slab_init();
+	qr_budget_add(256 * MIB); /* as if */
 	idle = cache_of(64);
 	busy = cache_of(256);
 	allocate(idle, OBJECTS);

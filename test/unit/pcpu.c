@@ -67,6 +67,57 @@ Test(pcpu, bulk_gives_distinct_objects)
  * Threads pass objects round: each frees what its neighbour allocated.  An
  * object that two have at once would show in its owner's mark.
  */
+static size_t cached(struct qr_cache *cache)
+{
+	struct qr_pcpu_counts counts;
+
+	qr_pcpu_count(cache, &counts);
+	return counts.in_arrays + counts.in_barns;
+}
+
+Test(pcpu, what_a_row_holds_unused_goes_back_by_the_misses_of_others)
+{
+	static void *objects[OBJECTS];
+	struct qr_cache *idle, *busy;
+
+	slab_init();
+	idle = cache_of(96);
+	busy = cache_of(512);
+	for (int i = 0; i < OBJECTS; i++)
+		objects[i] = qr_pcpu_alloc(idle);
+	for (int i = 0; i < OBJECTS; i++)
+		qr_pcpu_free(idle, objects[i]);
+	cr_assert_gt(cached(idle), 0u);
+	for (int i = 0; i < 4 * OBJECTS; i++)
+		cr_assert(qr_pcpu_alloc(busy));
+	cr_assert_eq(cached(idle), 0u);
+	cr_assert_eq(qr_cache_node(idle, 0)->nr_slabs, 0u);
+	cr_assert_null(qr_slab_check(idle, 0));
+}
+
+Test(pcpu, arrays_of_a_small_heap_hold_little)
+{
+	static void *objects[OBJECTS];
+	struct qr_cache *cache;
+
+	slab_init();
+	cache = cache_of(4096);
+	for (int i = 0; i < OBJECTS / 5; i++)
+		objects[i] = qr_pcpu_alloc(cache);
+	for (int i = 0; i < OBJECTS / 5; i++)
+		qr_pcpu_free(cache, objects[i]);
+	/* two arrays, and a barn */
+	cr_assert_leq(cached(cache), 2u + 8u);
+	qr_budget_add(1024 * MIB); /* as if */
+	for (int round = 0; round < 8; round++) {
+		for (int i = 0; i < OBJECTS / 5; i++)
+			objects[i] = qr_pcpu_alloc(cache);
+		for (int i = 0; i < OBJECTS / 5; i++)
+			qr_pcpu_free(cache, objects[i]);
+	}
+	cr_assert_gt(cached(cache), 2u + 8u);
+}
+
 struct mailbox {
 	pthread_mutex_t lock;
 	void *objects[OBJECTS];

@@ -7,6 +7,7 @@
 
 #include "arena.h"
 
+#include "arena/budget.h"
 #include "base/option.h"
 #include "slab/barn.h"
 #include "slab/pcpu.h"
