@@ -1,5 +1,6 @@
 #include "core/report.h"
 
+#include "arena/large.h"
 #include "arena/node.h"
 #include "arena/vma.h"
 #include "core/boot.h"
@@ -7,6 +8,7 @@
 #include "core/reclaim.h"
 #include "core/sections.h"
 #include "core/table.h"
+#include "slab/pcpu.h"
 #include "sys/rseq.h"
 
 struct report {
@@ -95,10 +97,10 @@ static void write_buddyinfo(struct report *report)
 /* Mappings */
 
 static const struct qr_column mapping_columns[] = {
-	{"start", -18},
-	{"end", -18},
+	{"start", 14},
+	{"end", 14},
 	{"kbytes", 12},
-	{"kind", -8},
+	{"kind", -1},
 };
 
 static void write_mapping(struct report *report, uintptr_t start, uintptr_t end,
@@ -112,6 +114,25 @@ static void write_mapping(struct report *report, uintptr_t start, uintptr_t end,
 	qr_table_string(table, kind);
 }
 
+/* What of a span is in use or may be: the rest is addresses only. */
+static void write_span(struct report *report, struct qr_zone *zone)
+{
+	const struct qr_span *span = zone->span;
+
+	if (zone->start == span->first_frame)
+		write_mapping(report, span->base,
+			      qr_span_addr(span, span->first_frame),
+			      "descriptors");
+	write_mapping(report, qr_span_addr(span, zone->start),
+		      qr_span_addr(span, zone->committed), "frames");
+}
+
+static void write_region(const void *region, void *arg)
+{
+	write_mapping(arg, (uintptr_t)region,
+		      (uintptr_t)region + QR_REGION_SIZE, "per-CPU arrays");
+}
+
 static void write_mappings(struct report *report)
 {
 	struct qr_vma_info info = {0};
@@ -119,9 +140,13 @@ static void write_mappings(struct report *report)
 	begin(report, "mappings", "mappings");
 	qr_table_begin(&report->table, report->out, report->format,
 		       mapping_columns, QR_ARRAY_SIZE(mapping_columns));
+	for_each_zone(report, write_span);
+	qr_pcpu_for_each_region(write_region, report);
 	while (qr_vma_next(info.end, &info))
 		write_mapping(report, info.start, info.end,
-			      qr_vma_kind_name(info.kind));
+			      info.kind == QR_VMA_LARGE
+				      ? qr_large_state_name(info.state)
+				      : qr_vma_kind_name(info.kind));
 	qr_table_end(&report->table);
 }
 
