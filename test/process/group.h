@@ -34,30 +34,45 @@ static inline void group_remove(void)
 	rmdir(group);
 }
 
+/* A new group in the hierarchy @root with @value in its file @name. */
+static inline bool group_make_in(const char *root, const char *name,
+				 const char *value)
+{
+	snprintf(group, sizeof(group), "%s/quarry-test-%d", root,
+		 (int)getpid());
+	if (mkdir(group, 0755))
+		return false;
+	if (group_write(name, value))
+		return true;
+	group_remove();
+	return false;
+}
+
 /* A new group with @limit bytes of memory, and no swap. */
 static inline bool group_make(size_t limit)
 {
-	static const char *const roots[][2] = {
-		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"},
-		{"/sys/fs/cgroup", "memory.max"},
-		{"/sys/fs/cgroup/unified", "memory.max"},
-	};
 	char bytes[32];
 
 	snprintf(bytes, sizeof(bytes), "%zu", limit);
-	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
-		snprintf(group, sizeof(group), "%s/quarry-test-%d", roots[i][0],
-			 (int)getpid());
-		if (mkdir(group, 0755))
-			continue;
-		if (group_write(roots[i][1], bytes)) {
-			group_write("memory.swap.max", "0");
-			group_is_v2 = i > 0;
-			return true;
-		}
-		group_remove();
-	}
-	return false;
+	if (group_make_in("/sys/fs/cgroup/memory", "memory.limit_in_bytes",
+			  bytes))
+		return true;
+	group_is_v2 =
+		group_make_in("/sys/fs/cgroup", "memory.max", bytes) ||
+		group_make_in("/sys/fs/cgroup/unified", "memory.max", bytes);
+	if (group_is_v2)
+		group_write("memory.swap.max", "0");
+	return group_is_v2;
+}
+
+/* A new group with the time of one CPU. */
+static inline bool group_make_with_a_cpu(void)
+{
+	return group_make_in("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us",
+			     "100000") ||
+	       group_make_in("/sys/fs/cgroup", "cpu.max", "100000 100000") ||
+	       group_make_in("/sys/fs/cgroup/unified", "cpu.max",
+			     "100000 100000");
 }
 
 /* Move @pid there. */
