@@ -6,6 +6,7 @@
 #include "api/text.h"
 #include "arena/budget.h"
 #include "core/core.h"
+#include "core/reclaim.h"
 #include "core/report.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ QR_EXPORT int quarry_report(int fd, enum quarry_format format,
 
 QR_EXPORT size_t quarry_trim(void)
 {
-	return qr_trim(0);
+	return qr_reclaim_trim(0, QR_BY_REQUEST);
 }
 
 QR_EXPORT size_t quarry_resident_bytes(void)

@@ -12,6 +12,7 @@
  */
 #include "api/text.h"
 #include "core/core.h"
+#include "core/reclaim.h"
 #include "core/report.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@
 
 QR_EXPORT int malloc_trim(size_t pad)
 {
-	return qr_trim(pad) > 0;
+	return qr_reclaim_trim(pad, QR_BY_REQUEST) > 0;
 }
 
 /* The figures are read one after another, so that a - b may be below 0. */

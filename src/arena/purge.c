@@ -65,8 +65,10 @@ static void isolate_coldest(struct qr_zone *zone, size_t keep,
 
 	qr_lock_acquire(&zone->lock);
 	while (batch->n < BATCH && zone->nr_isolated < BATCH_FRAMES &&
-	       zone->nr_dirty > keep && (page = coldest_block(zone)))
+	       zone->nr_dirty > keep && (page = coldest_block(zone))) {
+		zone->counters.scanned += (size_t)1 << page->order;
 		isolate(zone, page, batch);
+	}
 	qr_lock_release(&zone->lock);
 }
 
@@ -181,7 +183,7 @@ size_t qr_zone_excess_for(const struct qr_zone *zone, size_t n)
 
 void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames)
 {
-	size_t keep;
+	size_t keep, sum = 0, purged;
 
 	if (!qr_lock_try(&zone->purge_lock))
 		return;
@@ -189,9 +191,12 @@ void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames)
 	keep = zone->nr_dirty - qr_min(zone->nr_dirty, nr_frames);
 	zone->counters.direct++;
 	qr_lock_release(&zone->lock);
-	while (purge_batch(zone, keep))
-		;
+	while ((purged = purge_batch(zone, keep)))
+		sum += purged;
 	note_stuck(zone, keep);
+	qr_lock_acquire(&zone->lock);
+	zone->counters.direct_purged += sum;
+	qr_lock_release(&zone->lock);
 	qr_lock_release(&zone->purge_lock);
 }
 

@@ -49,7 +49,9 @@ struct qr_zone_counters {
 	uint64_t allocated, freed;	/* frames, ever; pcps are users */
 	uint64_t grown, purged;		/* frames, ever */
 	uint64_t purge_calls;
+	uint64_t scanned;		/* frames chosen for a purge */
 	uint64_t direct;		/* purges by who freed or took frames */
+	uint64_t direct_purged;		/* frames of these */
 	uint64_t fallbacks;		/* blocks taken from the other type */
 	uint64_t faulted;		/* frames had before they were touched */
 

@@ -53,7 +53,7 @@ static void *big_alloc_hard(size_t size, size_t align, bool *ret_zero)
 	qr_reclaim_note(size);
 	p = big_alloc(size, align, ret_zero);
 	if (qr_unlikely(!p) && size <= PTRDIFF_MAX) {
-		qr_trim(0);
+		qr_reclaim_trim(0, QR_BY_STALL);
 		p = big_alloc(size, align, ret_zero);
 	}
 	return p;
@@ -66,7 +66,7 @@ static void *small_alloc(unsigned class)
 	qr_reclaim_note(1);
 	p = qr_pcpu_alloc(qr_caches[2 * class]);
 	if (qr_unlikely(!p)) {
-		qr_trim(0);
+		qr_reclaim_trim(0, QR_BY_STALL);
 		p = qr_pcpu_alloc(qr_caches[2 * class]);
 	}
 	return p;

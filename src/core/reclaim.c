@@ -33,8 +33,9 @@ static _Atomic bool running;
 static _Atomic unsigned weight; /* of the misses since we last looked */
 static _Atomic bool looked_at_container;
 
-/* Written by the thread; relaxed: figures. */
-static _Atomic uint64_t nr_ticks, nr_bytes, nr_pressed, nr_news;
+/* Relaxed: figures. */
+static _Atomic uint64_t nr_ticks, nr_pressed, nr_news, nr_trims_in_need;
+static _Atomic uint64_t nr_bytes[QR_NR_RECLAIMERS];
 
 void qr_reclaim_allow(bool allow)
 {
@@ -44,6 +45,15 @@ void qr_reclaim_allow(bool allow)
 static void add(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+size_t qr_reclaim_trim(size_t keep, enum qr_reclaimer who)
+{
+	size_t bytes = qr_trim(keep);
+
+	add(&nr_bytes[who], bytes);
+	add(&nr_trims_in_need, who == QR_BY_STALL);
+	return bytes;
 }
 
 /* The thread */
@@ -59,7 +69,7 @@ static void tick(void)
 {
 	qr_pcpu_age();
 	qr_caches_for_each(age_slabs, NULL);
-	add(&nr_bytes, qr_nodes_age() + qr_large_age());
+	add(&nr_bytes[QR_BY_CLOCK], qr_nodes_age() + qr_large_age());
 	add(&nr_ticks, 1);
 }
 
@@ -76,10 +86,9 @@ static void look_at_container_once(void)
  */
 static unsigned shed(unsigned pause)
 {
-	size_t bytes = qr_trim(0);
+	size_t bytes = qr_reclaim_trim(0, QR_BY_PRESSURE);
 
 	add(&nr_pressed, 1);
-	add(&nr_bytes, bytes);
 	return bytes >= WORTH_IT
 		       ? PRESSED_TICK_MS
 		       : (unsigned)qr_clamp(2 * pause, PRESSED_TICK_MS,
@@ -149,7 +158,7 @@ static void park(void)
 {
 	uint32_t stage = QR_RECLAIM_QUIET;
 
-	add(&nr_bytes, qr_trim(0));
+	qr_reclaim_trim(0, QR_BY_CLOCK);
 	if (atomic_compare_exchange_strong_explicit(
 		    &qr_reclaim_stage, &stage, QR_RECLAIM_PARKED,
 		    memory_order_relaxed, memory_order_relaxed))
@@ -263,14 +272,36 @@ const char *qr_reclaim_state_name(void)
 		       : "working";
 }
 
+static uint64_t read(_Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Those who found a zone above its watermark. */
+static void add_zone_stalls(struct qr_zone *zone,
+			    struct qr_reclaim_stats *stats)
+{
+	qr_lock_acquire(&zone->lock);
+	stats->stalls += zone->counters.direct;
+	stats->bytes[QR_BY_STALL] += zone->counters.direct_purged
+				     << QR_FRAME_SHIFT;
+	qr_lock_release(&zone->lock);
+}
+
 void qr_reclaim_read_stats(struct qr_reclaim_stats *ret_stats)
 {
+	unsigned nr_zones =
+		atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
+
 	*ret_stats = (struct qr_reclaim_stats){
-		.ticks = atomic_load_explicit(&nr_ticks, memory_order_relaxed),
-		.bytes = atomic_load_explicit(&nr_bytes, memory_order_relaxed),
-		.pressed =
-			atomic_load_explicit(&nr_pressed, memory_order_relaxed),
-		.news = atomic_load_explicit(&nr_news, memory_order_relaxed),
+		.ticks = read(&nr_ticks),
+		.stalls = read(&nr_trims_in_need),
+		.pressed = read(&nr_pressed),
+		.news = read(&nr_news),
 		.limit = qr_container_limit(),
 	};
+	for (unsigned i = 0; i < QR_NR_RECLAIMERS; i++)
+		ret_stats->bytes[i] = read(&nr_bytes[i]);
+	for (unsigned i = 0; i < nr_zones; i++)
+		add_zone_stalls(&qr_zones[i], ret_stats);
 }

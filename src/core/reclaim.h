@@ -70,9 +70,22 @@ void qr_reclaim_after_fork(void); /* in the child */
 /* "none", "working", "parked": what the thread does. */
 const char *qr_reclaim_state_name(void);
 
+/* Who gives memory back to the kernel, and why. */
+enum qr_reclaimer {
+	QR_BY_CLOCK,	/* the thread: nobody needed it */
+	QR_BY_PRESSURE, /* the thread: memory is scarce */
+	QR_BY_STALL,	/* a thread that allocates or frees */
+	QR_BY_REQUEST,	/* the program asks */
+	QR_NR_RECLAIMERS,
+};
+
+/* qr_trim(), which see, on behalf of @who. */
+size_t qr_reclaim_trim(size_t keep, enum qr_reclaimer who);
+
 struct qr_reclaim_stats {
 	uint64_t ticks;
-	uint64_t bytes;		/* given to the kernel by the thread */
+	uint64_t bytes[QR_NR_RECLAIMERS];
+	uint64_t stalls;	/* times BY_STALL */
 	uint64_t pressed;	/* times that memory was scarce */
 	uint64_t news;		/* that came; see core/news.h */
 	size_t limit;		/* of the container; SIZE_MAX: none */

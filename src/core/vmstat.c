@@ -23,7 +23,11 @@ enum {
 	LARGE_REMAPS,
 	CPU_REGIONS,
 	RECLAIM_TICKS,
-	RECLAIM_BYTES,
+	RECLAIM_CLOCK_BYTES,
+	RECLAIM_PRESSURE_BYTES,
+	RECLAIM_STALL_BYTES,
+	RECLAIM_REQUEST_BYTES,
+	RECLAIM_STALLS,
 	RECLAIM_PRESSED,
 	RECLAIM_NEWS,
 	CONTAINER_LIMIT_BYTES,
@@ -62,8 +66,18 @@ static const struct qr_figure figures[NR] = {
 			 "CPUs that have arrays"},
 	[RECLAIM_TICKS] = {"reclaim_ticks", QR_COUNTER, QR_NUMBER,
 			   "ticks of the reclaimer's clock, ever"},
-	[RECLAIM_BYTES] = {"reclaim_bytes", QR_COUNTER, QR_BYTES,
-			   "what the reclaimer gave to the kernel, ever"},
+	[RECLAIM_CLOCK_BYTES] = {"reclaim_clock_bytes", QR_COUNTER, QR_BYTES,
+				 "given back because nobody needed it, ever"},
+	[RECLAIM_PRESSURE_BYTES] = {"reclaim_pressure_bytes", QR_COUNTER,
+				    QR_BYTES,
+				    "given back on news of scarcity, ever"},
+	[RECLAIM_STALL_BYTES] = {"reclaim_stall_bytes", QR_COUNTER, QR_BYTES,
+				 "given back by a malloc or a free, ever"},
+	[RECLAIM_REQUEST_BYTES] = {"reclaim_request_bytes", QR_COUNTER,
+				   QR_BYTES,
+				   "given back because it was asked for, ever"},
+	[RECLAIM_STALLS] = {"reclaim_stalls", QR_COUNTER, QR_NUMBER,
+			    "mallocs and frees that gave back, ever"},
 	[RECLAIM_PRESSED] = {"reclaim_pressed", QR_COUNTER, QR_NUMBER,
 			     "times that memory was scarce, ever"},
 	[RECLAIM_NEWS] = {"reclaim_news", QR_COUNTER, QR_NUMBER,
@@ -78,7 +92,11 @@ static void read_reclaim(uint64_t *value)
 
 	qr_reclaim_read_stats(&reclaim);
 	value[RECLAIM_TICKS] = reclaim.ticks;
-	value[RECLAIM_BYTES] = reclaim.bytes;
+	value[RECLAIM_CLOCK_BYTES] = reclaim.bytes[QR_BY_CLOCK];
+	value[RECLAIM_PRESSURE_BYTES] = reclaim.bytes[QR_BY_PRESSURE];
+	value[RECLAIM_STALL_BYTES] = reclaim.bytes[QR_BY_STALL];
+	value[RECLAIM_REQUEST_BYTES] = reclaim.bytes[QR_BY_REQUEST];
+	value[RECLAIM_STALLS] = reclaim.stalls;
 	value[RECLAIM_PRESSED] = reclaim.pressed;
 	value[RECLAIM_NEWS] = reclaim.news;
 	value[CONTAINER_LIMIT_BYTES] =

@@ -19,7 +19,9 @@ enum {
 	FALLBACKS,
 	PURGED,
 	PURGES,
+	SCANNED,
 	DIRECT,
+	DIRECT_PURGED,
 	NR,
 };
 
@@ -51,8 +53,12 @@ static const struct qr_figure figures[NR] = {
 		    "frames that went to the kernel, ever"},
 	[PURGES] = {"purges", QR_COUNTER, QR_NUMBER,
 		    "blocks that went to the kernel, ever"},
+	[SCANNED] = {"scanned", QR_COUNTER, QR_PAGES,
+		     "frames chosen to go, ever"},
 	[DIRECT] = {"direct", QR_COUNTER, QR_NUMBER,
 		    "purges by a malloc or a free, ever"},
+	[DIRECT_PURGED] = {"direct_purged", QR_COUNTER, QR_PAGES,
+			   "frames that went by these, ever"},
 };
 
 static void add_zone(struct qr_zone *zone, uint64_t *value)
@@ -76,7 +82,9 @@ static void add_zone(struct qr_zone *zone, uint64_t *value)
 	value[FALLBACKS] += count->fallbacks;
 	value[PURGED] += count->purged;
 	value[PURGES] += count->purge_calls;
+	value[SCANNED] += count->scanned;
 	value[DIRECT] += count->direct;
+	value[DIRECT_PURGED] += count->direct_purged;
 	qr_lock_release(&zone->lock);
 }
 

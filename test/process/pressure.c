@@ -121,6 +121,7 @@ static int watch(const char *path)
 	figure_at_most("seconds-from-news-until-memory-is-back",
 		       seconds_until_empty(before), "s", 15);
 	wait_for_news(had);
+	CHECK(reported("reclaim_pressure_bytes"));
 	wait_until_parked();
 	had = reported("reclaim_news");
 	CHECK(write(fd, "x", 1) == 1);
@@ -129,6 +130,9 @@ static int watch(const char *path)
 	/* and it is not deaf to the program */
 	use_and_free();
 	CHECK(!is_parked());
+	CHECK(!reported("reclaim_request_bytes"));
+	malloc_trim(0);
+	CHECK(reported("reclaim_request_bytes"));
 	wait_until_parked();
 	return 0;
 }
