@@ -11,9 +11,10 @@
 enum { COUNTED, RESIDENT, SHARED, SWAPPED, NR };
 
 static const struct qr_figure figures[NR] = {
-	[COUNTED] = {"counted", QR_GAUGE, QR_KIB, "what our books say"},
+	[COUNTED] = {"counted", QR_GAUGE, QR_KIB,
+		     "memory by the allocator's own books"},
 	[RESIDENT] = {"resident", QR_GAUGE, QR_KIB,
-		      "memory that is ours alone, as the kernel says"},
+		      "memory that the kernel has given"},
 	[SHARED] = {"shared", QR_GAUGE, QR_KIB,
 		    "memory shared by fork, or the page of zeros"},
 	[SWAPPED] = {"swapped", QR_GAUGE, QR_KIB, "on a swap device"},

@@ -11,12 +11,12 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-static const unsigned sections[] = {QUARRY_SLABINFO, QUARRY_BUDDYINFO,
-				    QUARRY_ZONEINFO, QUARRY_MAPPINGS,
-				    QUARRY_VMSTAT, QUARRY_NUMASTAT,
-				    QUARRY_MEMORY};
+static const unsigned sections[] = {
+	QUARRY_SLABINFO, QUARRY_BUDDYINFO, QUARRY_ZONEINFO, QUARRY_MAPPINGS,
+	QUARRY_VMSTAT,	 QUARRY_NUMASTAT,  QUARRY_MEMORY};
 
 Test(quarry, the_version_is_the_projects)
 {
@@ -145,8 +145,8 @@ static void check_json(const char *text)
 
 Test(quarry, json_is_one_object_whatever_is_asked_for)
 {
-	static const char *const names[] = {"\"slabinfo\"", "\"buddyinfo\"",
-					    "\"zoneinfo\"", "\"mappings\"",
+	static const char *const names[] = {"\"slabinfo\"",  "\"buddyinfo\"",
+					    "\"zoneinfo\"",  "\"mappings\"",
 					    "\"vmstat\": {", "\"numastat\"",
 					    "\"memory\": ["};
 	void *large = malloc(MiB(20));
@@ -301,6 +301,50 @@ Test(quarry, metrics_without_sections_are_an_end)
 
 	cr_assert_str_eq(text, "# EOF\n");
 	free(text);
+}
+
+/* A report made where no file can be opened: nobody tells what has memory. */
+static char *report_without_files(enum quarry_format format)
+{
+	struct rlimit old, none;
+	pthread_t reader;
+	void *text;
+	int ends[2], rc;
+
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &old), 0);
+	pthread_create(&reader, NULL, read_all, &ends[0]);
+	none = old;
+	none.rlim_cur = 0;
+	/* the suite's own assertions need files */
+	rc = setrlimit(RLIMIT_NOFILE, &none);
+	rc |= quarry_report(ends[1], format, QUARRY_MEMORY);
+	rc |= setrlimit(RLIMIT_NOFILE, &old);
+	cr_assert_eq(rc, 0);
+	close(ends[1]);
+	pthread_join(reader, &text);
+	close(ends[0]);
+	return text;
+}
+
+Test(quarry, the_kernels_figures_may_be_missing)
+{
+	static struct metrics metrics;
+	char *text = report_without_files(QUARRY_TEXT);
+	char *json = report_without_files(QUARRY_JSON);
+	char *samples = report_without_files(QUARRY_METRICS);
+	const char *wrong;
+
+	cr_assert(strstr(text, "is not known here"), "%s", text);
+	check_json(json);
+	cr_assert(strstr(json, "\"resident\": null"), "%s", json);
+	cr_assert(strstr(samples, "\nquarry_memory_counted_bytes{part="));
+	cr_assert_null(strstr(samples, "\nquarry_memory_resident_bytes{"));
+	wrong = check_metrics(samples, &metrics);
+	cr_assert_null(wrong, "%s", wrong);
+	free(text);
+	free(json);
+	free(samples);
 }
 
 Test(quarry, text_has_what_is_asked_for)
