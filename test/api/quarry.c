@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -345,6 +346,55 @@ Test(quarry, the_kernels_figures_may_be_missing)
 	free(text);
 	free(json);
 	free(samples);
+}
+
+static _Atomic bool enough;
+
+static void *allocate_and_free(void *arg)
+{
+	unsigned state = 1 + (unsigned)(uintptr_t)arg;
+	void *mine[200] = {0};
+
+	while (!atomic_load(&enough)) {
+		size_t i, size;
+
+		state = state * 1664525 + 1013904223;
+		i = state >> 16 & 127;
+		size = 1 + state % (i ? 3000 : MiB(5));
+		free(mine[i]);
+		mine[i] = malloc(size);
+		if (mine[i])
+			memset(mine[i], 1, size < 5000 ? size : 5000);
+	}
+	for (size_t i = 0; i < NR(mine); i++)
+		free(mine[i]);
+	return NULL;
+}
+
+Test(quarry, reports_may_be_had_while_others_allocate)
+{
+	int null = open("/dev/null", O_WRONLY);
+	pthread_t threads[4];
+	size_t before;
+
+	/* what threads cost is there before */
+	atomic_store(&enough, true);
+	pthread_create(&threads[0], NULL, allocate_and_free, NULL);
+	pthread_join(threads[0], NULL);
+	before = quarry_live_bytes();
+	atomic_store(&enough, false);
+	for (uintptr_t i = 0; i < NR(threads); i++)
+		pthread_create(&threads[i], NULL, allocate_and_free, (void *)i);
+	for (int i = 0; i < 30; i++)
+		cr_assert_eq(quarry_report(null, (enum quarry_format)(i % 3),
+					   QUARRY_ALL_SECTIONS),
+			     0);
+	atomic_store(&enough, true);
+	for (size_t i = 0; i < NR(threads); i++)
+		pthread_join(threads[i], NULL);
+	/* libc may have kept a little for its threads */
+	cr_assert_leq(quarry_live_bytes(), before + KiB(16));
+	close(null);
 }
 
 Test(quarry, text_has_what_is_asked_for)
