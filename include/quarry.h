@@ -66,6 +66,45 @@ void quarry_cache_free_bulk(struct quarry_cache *cache, size_t count,
 /* Give empty slabs back to the zones; returns the bytes given back. */
 size_t quarry_cache_shrink(struct quarry_cache *cache);
 
+/*
+ * Whose memory a request gets, on a machine with several NUMA nodes; on others
+ * none of this changes anything.  @nodes is a mask of the kernel's numbers;
+ * those that the process may not use count as not named.  A request follows
+ * the policy of its cache, else of its thread, else of the process (option
+ * numa), whichever is set.
+ *
+ * The process and mappings of more than 4 MiB have the kernel's own policies
+ * (mbind): pages touched first lie there and nowhere else, and if a bound one
+ * cannot be had the kernel does what it does for MPOL_BIND.  All else is taken
+ * from the free memory of the nodes named: NULL when that is used up, but
+ * where the kernel has no more of a node it may back it with another's.
+ */
+enum quarry_numa {
+	/* the next in line; of the process: LOCAL */
+	QUARRY_NUMA_DEFAULT,
+	/* the node of the CPU that asks, then the nearest */
+	QUARRY_NUMA_LOCAL,
+	/* the nodes named in turn, 0: all; then any other */
+	QUARRY_NUMA_INTERLEAVE,
+	/* of the nodes named the nearest; no others */
+	QUARRY_NUMA_BIND,
+};
+
+/*
+ * Of the calling thread.  While it has a policy of its own it does without
+ * restartable sequences (rseq(2)), and every malloc and free of it is a slow
+ * one.  Returns 0, EINVAL (no such policy, or no node left), ENOSPC (more than
+ * 31 different policies in the process) or ENOMEM.
+ */
+int quarry_thread_set_numa(enum quarry_numa policy, uint64_t nodes);
+
+/*
+ * Of a cache; what it has stays where it is, so call it before the first
+ * allocation.  Costs nothing later.  Returns 0, EINVAL or ENOSPC.
+ */
+int quarry_cache_set_numa(struct quarry_cache *cache, enum quarry_numa policy,
+			  uint64_t nodes);
+
 /* What a report looks like; metrics are OpenMetrics 1.0, for Prometheus. */
 enum quarry_format { QUARRY_TEXT, QUARRY_JSON, QUARRY_METRICS };
 

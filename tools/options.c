@@ -69,8 +69,11 @@ static void print_range(FILE *out, const struct qr_option *option,
 		fprintf(out, "on%soff", separator);
 		break;
 	case QR_OPTION_WORD:
-		for (const char *c = option->words; *c; c++)
+		for (const char *c = option->words; *c; c++) {
 			*c == '|' ? fputs(separator, out) : fputc(*c, out);
+			if (*c == '=')
+				fputs("NODES", out);
+		}
 		break;
 	}
 }

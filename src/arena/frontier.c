@@ -77,6 +77,8 @@ static int describe(struct qr_zone *zone, size_t to)
 static void bind(const struct qr_zone *zone, size_t from, size_t to)
 {
 	const struct qr_span *span = zone->span;
+	size_t size;
+	void *addr;
 
 	if (zone->node == QR_NO_NODE)
 		return;
@@ -86,8 +88,12 @@ static void bind(const struct qr_zone *zone, size_t from, size_t to)
 			return;
 		to = zone->end;
 	}
-	qr_map_bind((void *)qr_span_addr(span, from),
-		    (to - from) << QR_FRAME_SHIFT, zone->node);
+	addr = (void *)qr_span_addr(span, from);
+	size = (to - from) << QR_FRAME_SHIFT;
+	if (zone->within)
+		qr_map_bind_within(addr, size, zone->within, zone->node);
+	else
+		qr_map_bind(addr, size, zone->node);
 }
 
 static int commit_to(struct qr_zone *zone, size_t to)

@@ -43,7 +43,7 @@
 
 #include "arena/budget.h"
 #include "arena/large_bins.h"
-#include "arena/node.h"
+#include "arena/policy.h"
 #include "arena/vma.h"
 #include "base/bits.h"
 #include "sys/lock.h"
@@ -305,16 +305,10 @@ static struct qr_vma *map_batch(size_t size, size_t align)
 	return vma;
 }
 
-/* Where memory that this thread touches first will lie. */
-static unsigned memory_node(void)
-{
-	return qr_nr_nodes() > 1 ? qr_home_node() : QR_VMA_ANY_NODE;
-}
-
-static struct qr_vma *take_cached(size_t size, size_t align)
+static struct qr_vma *take_cached(size_t size, size_t align, unsigned node)
 {
 	struct qr_large_wish wish = {size, align, size + (size >> FIT_SHIFT),
-				     memory_node()};
+				     node};
 	struct qr_vma *vma;
 
 	qr_lock_acquire(&lock);
@@ -326,10 +320,27 @@ static struct qr_vma *take_cached(size_t size, size_t align)
 	return vma;
 }
 
-/* A mapping of at least @size bytes, BUSY, or NULL; *@ret_zero: it is so. */
-static struct qr_vma *obtain(size_t size, size_t align, bool *ret_zero)
+static struct qr_vma *map_somewhere(size_t size, size_t align)
 {
-	struct qr_vma *vma = take_cached(size, align);
+	struct qr_vma *vma = NULL;
+
+	if (qr_vma_tight()) {
+		vma = map_in_hole(size, align);
+		if (!vma)
+			vma = map_batch(size, align);
+	}
+	return vma ? vma : map_new(size, align);
+}
+
+/*
+ * A mapping of at least @size bytes, BUSY, or NULL, with memory as @node says
+ * (arena/policy.h); *@ret_zero: it is so.
+ */
+static struct qr_vma *obtain(size_t size, size_t align, unsigned node,
+			     bool *ret_zero)
+{
+	struct qr_vma *vma = take_cached(size, align, node);
+	bool fresh;
 
 	*ret_zero = !vma;
 	if (vma) {
@@ -339,20 +350,19 @@ static struct qr_vma *obtain(size_t size, size_t align, bool *ret_zero)
 	if (!qr_budget_take(size))
 		return NULL;
 	vma = take_parked(size, align, PARKED);
-	if (!vma && qr_vma_tight()) {
-		vma = map_in_hole(size, align);
-		if (!vma)
-			vma = map_batch(size, align);
-	}
-	if (!vma)
-		vma = map_new(size, align);
+	fresh = !vma;
+	if (fresh)
+		vma = map_somewhere(size, align);
 	if (vma) {
 		qr_nodes_reclaim_for(size);
 	} else {
 		vma = take_parked(size, align, STALE);
-		*ret_zero = false;
+		*ret_zero = fresh = false;
 	}
-	if (!vma)
+	if (vma)
+		qr_policy_place_mapping((void *)vma->start, qr_vma_size(vma),
+					node, fresh);
+	else
 		qr_budget_give(size);
 	return vma;
 }
@@ -367,15 +377,17 @@ void *qr_large_alloc(size_t size, size_t align, bool *ret_zero)
 {
 	size_t page = qr_page_size();
 	struct qr_vma *vma;
+	unsigned node;
 	bool zero;
 
 	if (size > MAX_SIZE || align > MAX_SIZE)
 		return NULL;
 	size = qr_round_up(qr_max(size, 1), page);
 	align = qr_max(align, page);
-	vma = obtain(size, align, &zero);
+	node = qr_policy_of_mapping();
+	vma = obtain(size, align, node, &zero);
 	if (!vma && shed())
-		vma = obtain(size, align, &zero);
+		vma = obtain(size, align, node, &zero);
 	qr_vma_quiesce();
 	if (!vma)
 		return NULL;
@@ -387,7 +399,7 @@ void *qr_large_alloc(size_t size, size_t align, bool *ret_zero)
 
 	void *ptr = (void *)vma->start;
 
-	vma->node = (uint8_t)memory_node();
+	vma->node = (uint8_t)node;
 	set_state(vma, LIVE);
 	return ptr;
 }

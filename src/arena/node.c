@@ -26,10 +26,15 @@ uint64_t qr_nodes_mask(void)
 	return nodes.config.nodes;
 }
 
+uint64_t qr_nodes_bound(void)
+{
+	return nodes.config.bound ? nodes.config.nodes : 0;
+}
+
 /* A node as zones have it. */
 static unsigned zone_node(unsigned node)
 {
-	return nodes.nr_nodes == 1 ? QR_NO_NODE : node;
+	return nodes.nr_nodes == 1 && !nodes.config.bound ? QR_NO_NODE : node;
 }
 
 /* The zone of @node in span @i, or NULL. */
@@ -86,6 +91,7 @@ static int add_span(size_t size)
 
 		qr_zone_init(&qr_zones[nr], span, start, start + share,
 			     zone_node(node));
+		qr_zones[nr].within = qr_nodes_bound();
 		set_watermarks(&qr_zones[nr]);
 		start += share;
 		nr++;
@@ -145,6 +151,19 @@ unsigned qr_node_with_memory(unsigned node)
 	if (nodes.config.nodes >> node & 1)
 		return node;
 	return zonelist(node)[0];
+}
+
+unsigned qr_nearest_node(unsigned node, uint64_t mask)
+{
+	const uint8_t *list;
+	unsigned i = 0;
+
+	if (mask >> node & 1)
+		return node;
+	list = zonelist(node);
+	while (i + 1 < nodes.nr_nodes && !(mask >> list[i] & 1))
+		i++;
+	return list[i];
 }
 
 unsigned qr_home_node(void)

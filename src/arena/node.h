@@ -28,6 +28,7 @@
 
 struct qr_nodes_config {
 	uint64_t nodes;		/* mask of nodes with memory */
+	bool bound;		/* the kernel has more, which we may not use */
 	unsigned nr_cpus;
 	size_t span_size;	/* bytes wanted for the first span */
 	bool extended;		/* see arena/span.h */
@@ -43,8 +44,14 @@ int qr_nodes_init(const struct qr_nodes_config *config);
 unsigned qr_nr_nodes(void);
 uint64_t qr_nodes_mask(void);
 
+/* The mask, if we are bound to these; else 0. */
+uint64_t qr_nodes_bound(void);
+
 /* The node that serves a CPU of @node: itself, or the nearest with memory. */
 unsigned qr_node_with_memory(unsigned node);
+
+/* The nearest to @node, which has memory, of @nodes, at least one of ours. */
+unsigned qr_nearest_node(unsigned node, uint64_t nodes);
 
 /* Whose memory a request gets. */
 struct qr_place {

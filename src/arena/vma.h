@@ -55,7 +55,7 @@ enum qr_vma_kind {
 struct qr_vma {
 	uintptr_t start, end;
 	uint8_t kind;
-	uint8_t node;		/* NUMA node, or QR_VMA_ANY_NODE */
+	uint8_t node;		/* LARGE: qr_policy_of_mapping; else _ANY_NODE */
 	uint16_t flags;		/* the owner's; never change */
 	_Atomic uint32_t state;	/* the owner's */
 	struct qr_list link;	/* the owner's lists */

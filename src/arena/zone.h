@@ -67,6 +67,7 @@ struct qr_zone {
 	struct qr_lock purge_lock;
 	uint8_t index;			/* in qr_zones */
 	uint8_t node;			/* QR_NO_NODE: there is only one */
+	uint64_t within;		/* nodes we are bound to; 0: we are not */
 	struct qr_span *span;
 	size_t start;			/* frames */
 

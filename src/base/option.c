@@ -60,10 +60,10 @@ static unsigned suffix_shift(char letter)
 	}
 }
 
-static bool parse_size(struct part value, uint64_t *ret_number)
+/* The digits that @value begins with: how many; 0: none, or too many. */
+static size_t parse_digits(struct part value, uint64_t *ret_number)
 {
 	uint64_t number = 0;
-	unsigned shift = 0;
 	size_t i = 0;
 
 	for (; i < value.length; i++) {
@@ -72,9 +72,19 @@ static bool parse_size(struct part value, uint64_t *ret_number)
 		if (digit > 9)
 			break;
 		if (number > (UINT64_MAX - digit) / 10)
-			return false;
+			return 0;
 		number = number * 10 + digit;
 	}
+	*ret_number = number;
+	return i;
+}
+
+static bool parse_size(struct part value, uint64_t *ret_number)
+{
+	uint64_t number;
+	unsigned shift = 0;
+	size_t i = parse_digits(value, &number);
+
 	if (i == 0)
 		return false;
 	if (i < value.length)
@@ -85,14 +95,55 @@ static bool parse_size(struct part value, uint64_t *ret_number)
 	return true;
 }
 
+static bool parse_number(struct part value, uint64_t *ret_number)
+{
+	size_t digits = parse_digits(value, ret_number);
+
+	return digits && digits == value.length;
+}
+
+/* "0+2-3", a bit each. */
+static bool parse_list(struct part value, uint64_t *ret_list)
+{
+	struct part rest = value, item, low, high;
+	uint64_t from, to, list = 0;
+	bool more;
+
+	do {
+		more = cut(rest, '+', &item, &rest);
+		if (!more)
+			item = rest;
+		if (!cut(item, '-', &low, &high))
+			low = high = item;
+		if (!parse_number(low, &from) || !parse_number(high, &to) ||
+		    from > to || to > 63)
+			return false;
+		list |= ~UINT64_C(0) >> (63 - (to - from)) << from;
+	} while (more);
+	*ret_list = list;
+	return true;
+}
+
+/* Is it @word, or @word and a list? */
+static bool fits(struct part value, const char *word, size_t length,
+		 uint64_t *ret_list)
+{
+	if (!length || word[length - 1] != '=')
+		return same(value, word, length);
+	return value.length > length && memcmp(value.at, word, length) == 0 &&
+	       parse_list(
+		       (struct part){value.at + length, value.length - length},
+		       ret_list);
+}
+
 /* @words are separated by '|'; the number is the index of the one that fits. */
 static bool parse_word(struct part value, const char *words,
-		       uint64_t *ret_number)
+		       uint64_t *ret_number, uint64_t *ret_list)
 {
 	for (uint64_t i = 0;; i++) {
 		size_t length = strcspn(words, "|");
 
-		if (same(value, words, length)) {
+		if (fits(value, words, length, ret_list)) {
 			*ret_number = i;
 			return true;
 		}
@@ -103,15 +154,15 @@ static bool parse_word(struct part value, const char *words,
 }
 
 static bool parse_value(const struct qr_option *option, struct part value,
-			uint64_t *ret_number)
+			uint64_t *ret_number, uint64_t *ret_list)
 {
 	switch (option->kind) {
 	case QR_OPTION_SIZE:
 		return parse_size(value, ret_number);
 	case QR_OPTION_BOOL:
-		return parse_word(value, "off|on", ret_number);
+		return parse_word(value, "off|on", ret_number, ret_list);
 	case QR_OPTION_WORD:
-		return parse_word(value, option->words, ret_number);
+		return parse_word(value, option->words, ret_number, ret_list);
 	}
 	return false;
 }
@@ -119,7 +170,7 @@ static bool parse_value(const struct qr_option *option, struct part value,
 static bool apply(struct qr_options *options, struct part item)
 {
 	struct part name, value;
-	uint64_t number;
+	uint64_t number, list = 0;
 
 	if (!cut(item, ':', &name, &value))
 		return false;
@@ -128,10 +179,11 @@ static bool apply(struct qr_options *options, struct part item)
 
 		if (!same(name, option->name, strlen(option->name)))
 			continue;
-		if (!parse_value(option, value, &number) ||
+		if (!parse_value(option, value, &number, &list) ||
 		    number < option->low || number > option->high)
 			return false;
 		options->value[id] = number;
+		options->list[id] = list;
 		return true;
 	}
 	return false;
@@ -139,6 +191,7 @@ static bool apply(struct qr_options *options, struct part item)
 
 void qr_options_init(struct qr_options *options)
 {
+	memset(options, 0, sizeof(*options));
 	for (size_t id = 0; id < QR_NR_OPTIONS; id++)
 		options->value[id] = qr_option_table[id].initial;
 }

@@ -5,7 +5,8 @@
  *	QUARRY_OPTIONS=name:value,name:value,...
  *
  * Values: decimal numbers, with or without one of the suffixes k, m, g (powers
- * of 1024, upper case too); on/off; one of a list of words.
+ * of 1024, upper case too); on/off; one of a list of words.  A word that ends
+ * in '=' is followed by numbers below 64 and ranges of them: bind=0+2-3.
  * What does not parse is skipped and told to the callback.  Pure: no
  * environment, no global state; core keeps the one instance.
  */
@@ -37,6 +38,7 @@ extern const struct qr_option qr_option_table[QR_NR_OPTIONS];
 
 struct qr_options {
 	uint64_t value[QR_NR_OPTIONS];
+	uint64_t list[QR_NR_OPTIONS];	/* a bit per number behind the word */
 };
 
 void qr_options_init(struct qr_options *options);

@@ -17,6 +17,11 @@ QR_OPTION(DIRTY, "dirty", QR_OPTION_SIZE, 0, UINT64_C(32) << 20, 0,
 	  "resident memory against page faults of 1 to 3 us per 4k")
 QR_OPTION(NODES, "nodes", QR_OPTION_WORD, "auto|one", 0, 0, 1,
 	  "NUMA nodes: as the kernel says, or all memory as one", "none")
+QR_OPTION(NUMA, "numa", QR_OPTION_WORD, "local|interleave|interleave=|bind=",
+	  0, 0, 3,
+	  "whose memory a request gets: that of its CPU's node, of all nodes "
+	  "or of those named in turn, or of those named only (bind=0+2-3)",
+	  "interleave: memory farther away, and a lock more per page")
 QR_OPTION(BACKGROUND, "background", QR_OPTION_WORD, "auto|on|off", 0, 0, 2,
 	  "a thread that gives unused memory back: from 16m of heap on (64m in "
 	  "a process of one thread), from the start, or never",

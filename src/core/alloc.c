@@ -1,7 +1,7 @@
 #include "core/core.h"
 
 #include "arena/large.h"
-#include "arena/node.h"
+#include "arena/policy.h"
 #include "core/blame.h"
 #include "core/boot.h"
 #include "core/reclaim.h"
@@ -35,8 +35,8 @@ static void *big_alloc(size_t size, size_t align, bool *ret_zero)
 	if (size > QR_MAX_BLOCK_SIZE || align > QR_MAX_BLOCK_SIZE)
 		return qr_large_alloc(size, qr_max(align, QR_FRAME_SIZE),
 				      ret_zero);
-	page = qr_run_alloc(
-		qr_home_node(), size ? frames_of(size) : 1,
+	page = qr_policy_run_alloc(
+		size ? frames_of(size) : 1,
 		align <= QR_FRAME_SIZE ? 0 : qr_ctz(align) - QR_FRAME_SHIFT,
 		ret_zero);
 	return page ? (void *)qr_page_addr(page) : NULL;

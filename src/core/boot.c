@@ -1,7 +1,7 @@
 #include "core/boot.h"
 
 #include "arena/large.h"
-#include "arena/node.h"
+#include "arena/policy.h"
 #include "core/fork.h"
 #include "core/config.h"
 #include "core/news.h"
@@ -66,6 +66,27 @@ static size_t span_size(const struct qr_limits *limits)
 	return qr_min(size, limits->address_space);
 }
 
+/* The words of option numa. */
+enum { NUMA_LOCAL, NUMA_INTERLEAVE, NUMA_INTERLEAVE_LIST, NUMA_BIND };
+
+static void complain_of_nodes(void)
+{
+	qr_warn("option numa: none of these nodes may be used");
+}
+
+/* What is left out does not exist. */
+static void bind_nodes(struct qr_nodes_config *config)
+{
+	uint64_t nodes = config->nodes & options.list[QR_OPT_NUMA];
+
+	if (!nodes) {
+		complain_of_nodes();
+		return;
+	}
+	config->bound = nodes != config->nodes;
+	config->nodes = nodes;
+}
+
 static int boot_nodes(const struct qr_topology *topology,
 		      const struct qr_limits *limits)
 {
@@ -82,7 +103,26 @@ static int boot_nodes(const struct qr_topology *topology,
 	/* one node's worth of nodes is none */
 	if (options.value[QR_OPT_NODES])
 		config.nodes = 1;
+	else if (options.value[QR_OPT_NUMA] == NUMA_BIND)
+		bind_nodes(&config);
 	return qr_nodes_init(&config);
+}
+
+/* After the nodes. */
+static void boot_policy(void)
+{
+	uint64_t word = options.value[QR_OPT_NUMA];
+	uint64_t nodes = options.list[QR_OPT_NUMA];
+	int policy;
+
+	if (word != NUMA_INTERLEAVE && word != NUMA_INTERLEAVE_LIST)
+		return;
+	policy = qr_policy_number(QR_POLICY_INTERLEAVE,
+				  nodes ? nodes : UINT64_MAX);
+	if (policy > 0)
+		qr_policy_set_process((unsigned)policy);
+	else
+		complain_of_nodes();
 }
 
 /* The hit path may hit from now on. */
@@ -120,6 +160,7 @@ static bool boot(void)
 	qr_limits_read(&limits);
 	if (boot_nodes(&topology, &limits))
 		return false;
+	boot_policy();
 	qr_large_set_limit(options.value[QR_OPT_DIRTY]);
 	qr_rseq_init(rseq_wish(&limits, topology.nr_cpu_ids),
 		     qr_nr_nodes() == 1);

@@ -10,14 +10,15 @@
  * class, 146 to 250 those that a program made.  When those are used up, a cache gets
  * QR_FRAME_SLAB, whose row never hits, and works without arrays.
  *
- * Locking: a cache never changes between create and destroy.  The registry
+ * Locking: but for its policy, a cache never changes between create and
+ * destroy.  The registry
  * (numbers, the list for reports) is guarded by the lock of rank CACHES; only
  * create, destroy, trim and reports take it, so it may be held for long.
  */
 #ifndef QR_SLAB_CACHE_H
 #define QR_SLAB_CACHE_H
 
-#include "arena/node.h"
+#include "arena/policy.h"
 #include "base/list.h"
 #include "base/window.h"
 #include "slab/size_class.h"
@@ -65,6 +66,7 @@ struct qr_cache {
 	uint8_t nr_pages;		/* of a slab */
 	uint8_t order;			/* and the block that it would fill */
 	uint8_t number;			/* frame byte and row */
+	uint8_t policy;			/* arena/policy.h; may change */
 	uint16_t first_slot;		/* of the full-sized arrays */
 	uint16_t max_capacity;		/* of each of the two */
 	uint32_t barn_capacity;
@@ -106,6 +108,13 @@ void qr_caches_for_each(void (*visit)(struct qr_cache *cache, void *arg),
 
 void qr_caches_lock_all(void);
 void qr_caches_unlock_all(bool child);
+
+/* The policy that requests of it follow. */
+QR_INLINE unsigned qr_cache_policy(const struct qr_cache *cache)
+{
+	return qr_policy_in_force(
+		__atomic_load_n(&cache->policy, __ATOMIC_RELAXED));
+}
 
 QR_INLINE struct qr_cache_node *qr_cache_node(const struct qr_cache *cache,
 					      unsigned node)

@@ -55,10 +55,15 @@ static bool note_turn(struct qr_site *site)
 static size_t get_batch(struct qr_cache *cache, unsigned cpu, void **objects,
 			size_t n)
 {
-	unsigned node = qr_home_node();
-	size_t got = qr_barn_get(&qr_cache_node(cache, node)->barn, objects, n);
+	unsigned policy = qr_cache_policy(cache);
+	struct qr_place place = qr_policy_place(policy);
+	size_t got = qr_barn_get(&qr_cache_node(cache, place.node)->barn,
+				 objects, n);
 
-	return got ? got : qr_slab_refill(cache, node, cpu, objects, n);
+	if (!got)
+		got = qr_slab_refill_at(cache, &place, cpu, objects, n);
+	qr_policy_note(policy, &place, got * cache->size);
+	return got;
 }
 
 /* Verified objects of one node. */
@@ -150,7 +155,7 @@ static void change_roles_at_home(const struct qr_site *site, struct qr_row row)
 	unsigned bottom = qr_row_free_bottom(site->cache, row);
 	size_t n = row.ft - bottom, nr_kept = 0, nr_away = 0;
 	void *kept[QR_MAX_BATCH], *away[QR_MAX_BATCH];
-	unsigned home = qr_home_node();
+	unsigned policy = qr_cache_policy(site->cache), home = qr_home_node();
 	struct qr_row emptied = row, next;
 
 	emptied.ft = bottom;
@@ -158,7 +163,9 @@ static void change_roles_at_home(const struct qr_site *site, struct qr_row row)
 		return;
 	qr_row_verify(site->cache, kept, n);
 	for (size_t i = 0; i < n; i++) {
-		if (qr_slab_node(site->cache, kept[i]) == home)
+		unsigned node = qr_slab_node(site->cache, kept[i]);
+
+		if (qr_policy_suits(policy, node, home))
 			kept[nr_kept++] = kept[i];
 		else
 			away[nr_away++] = kept[i];

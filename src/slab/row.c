@@ -143,7 +143,8 @@ bool qr_site_here(struct qr_cache *cache, struct qr_site *ret_site)
 {
 	int32_t id;
 
-	if (qr_unlikely(cache->number >= QR_MAX_CACHES || !qr_rseq.regions))
+	if (qr_unlikely(cache->number >= QR_MAX_CACHES || !qr_rseq.regions ||
+			qr_policy_is_own()))
 		return false;
 	id = current_id();
 	if (qr_unlikely(id < 0 || (unsigned)id >= qr_pcpu.nr_ids))

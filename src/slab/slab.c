@@ -155,14 +155,12 @@ static unsigned page_node(const struct qr_page *page)
 	return node == QR_NO_NODE ? qr_node_with_memory(0) : node;
 }
 
-static struct qr_page *pages_alloc(const struct qr_cache *cache, unsigned node,
-				   unsigned cpu)
+static struct qr_page *pages_alloc(const struct qr_cache *cache,
+				   const struct qr_place *place, unsigned cpu)
 {
-	struct qr_place place = qr_place_near(node);
-
 	return qr_is_pow2(cache->nr_pages)
-		       ? qr_block_alloc_at(&place, cpu, cache->order)
-		       : qr_pages_alloc_at(&place, cpu, cache->nr_pages);
+		       ? qr_block_alloc_at(place, cpu, cache->order)
+		       : qr_pages_alloc_at(place, cpu, cache->nr_pages);
 }
 
 static void pages_free(const struct qr_cache *cache, struct qr_page *page,
@@ -174,10 +172,10 @@ static void pages_free(const struct qr_cache *cache, struct qr_page *page,
 		qr_pages_free(page, cpu, cache->nr_pages);
 }
 
-static struct qr_page *make_slab(struct qr_cache *cache, unsigned node,
-				 unsigned cpu)
+static struct qr_page *make_slab(struct qr_cache *cache,
+				 const struct qr_place *place, unsigned cpu)
 {
-	struct qr_page *page = pages_alloc(cache, node, cpu);
+	struct qr_page *page = pages_alloc(cache, place, cpu);
 	unsigned n = cache->nr_objects;
 	char *start;
 
@@ -209,10 +207,10 @@ static void unmake_slab(struct qr_cache *cache, struct qr_page *page,
 	pages_free(cache, page, cpu);
 }
 
-size_t qr_slab_refill(struct qr_cache *cache, unsigned node_nr, unsigned cpu,
-		      void **objects, size_t n)
+size_t qr_slab_refill_at(struct qr_cache *cache, const struct qr_place *place,
+			 unsigned cpu, void **objects, size_t n)
 {
-	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
+	struct qr_cache_node *node = qr_cache_node(cache, place->node);
 	struct qr_page *page;
 	size_t got;
 
@@ -222,7 +220,7 @@ size_t qr_slab_refill(struct qr_cache *cache, unsigned node_nr, unsigned cpu,
 	if (got)
 		return got;
 
-	page = make_slab(cache, node_nr, cpu);
+	page = make_slab(cache, place, cpu);
 	if (!page)
 		return 0;
 	/* pages may have come from another node: its slabs stay there */
@@ -236,6 +234,14 @@ size_t qr_slab_refill(struct qr_cache *cache, unsigned node_nr, unsigned cpu,
 	node->refills++;
 	qr_lock_release(&node->lock);
 	return got;
+}
+
+size_t qr_slab_refill(struct qr_cache *cache, unsigned node, unsigned cpu,
+		      void **objects, size_t n)
+{
+	struct qr_place place = qr_place_near(node);
+
+	return qr_slab_refill_at(cache, &place, cpu, objects, n);
 }
 
 static struct qr_page *page_of(const struct qr_cache *cache, const void *object)

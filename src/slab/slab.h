@@ -32,9 +32,11 @@
 void qr_slab_layout(struct qr_cache *cache);
 
 /*
- * Up to @n objects of @node into @objects, @objects[0] the lowest; how many.
+ * Up to @n objects of a place into @objects, @objects[0] the lowest; how many.
  * Fewer than @n, but one at least, if that needs no fresh slab; 0: no memory.
  */
+size_t qr_slab_refill_at(struct qr_cache *cache, const struct qr_place *place,
+			 unsigned cpu, void **objects, size_t n);
 size_t qr_slab_refill(struct qr_cache *cache, unsigned node, unsigned cpu,
 		      void **objects, size_t n);
 

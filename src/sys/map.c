@@ -17,7 +17,12 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-enum { MPOL_PREFERRED_NODE = 1 };
+#ifndef SYS_set_mempolicy_home_node
+#define SYS_set_mempolicy_home_node 450
+#endif
+
+/* the kernel's MPOL_ */
+enum { DEFAULT, PREFERRED, BIND, INTERLEAVE };
 
 size_t qr_page_size(void)
 {
@@ -177,16 +182,39 @@ void *qr_map_remap(void *addr, size_t old_size, size_t new_size, bool may_move)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-void qr_map_bind(void *addr, size_t size, unsigned node)
+/* The kernel reads one bit less than it is told of. */
+static void set_policy(void *addr, size_t size, int policy, uint64_t nodes)
 {
-	unsigned long mask[16] = { 0 };
 	int saved = errno;
 
-	if (node >= sizeof(mask) * 8)
-		return;
-	mask[node / (sizeof(mask[0]) * 8)] = 1ul
-					     << node % (sizeof(mask[0]) * 8);
-	syscall(SYS_mbind, addr, size, MPOL_PREFERRED_NODE, mask,
-		sizeof(mask) * 8 + 1, 0);
+	syscall(SYS_mbind, addr, size, policy, policy ? &nodes : NULL,
+		policy ? 65 : 0, 0);
 	errno = saved;
+}
+
+void qr_map_bind(void *addr, size_t size, unsigned node)
+{
+	if (node < 64)
+		set_policy(addr, size, PREFERRED, UINT64_C(1) << node);
+}
+
+void qr_map_bind_within(void *addr, size_t size, uint64_t nodes, unsigned home)
+{
+	int saved = errno;
+
+	set_policy(addr, size, BIND, nodes);
+	/* Linux 5.17; before it, the nearest to the CPU that touches it */
+	if (nodes & (nodes - 1))
+		syscall(SYS_set_mempolicy_home_node, addr, size, home, 0);
+	errno = saved;
+}
+
+void qr_map_interleave(void *addr, size_t size, uint64_t nodes)
+{
+	set_policy(addr, size, INTERLEAVE, nodes);
+}
+
+void qr_map_unbind(void *addr, size_t size)
+{
+	set_policy(addr, size, DEFAULT, 0);
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The kernel's base page in bytes, from the auxiliary vector. */
 size_t qr_page_size(void);
@@ -61,7 +62,18 @@ int qr_map_unmap(void *addr, size_t size);
 /* Resize a mapping, moving it if @may_move; NULL: not possible. */
 void *qr_map_remap(void *addr, size_t old_size, size_t new_size, bool may_move);
 
-/* Prefer NUMA node @node for pages of the range; a hint, failures ignored. */
+/*
+ * Which NUMA nodes the kernel takes the pages of a range from that it does not
+ * have yet.  Hints: failures are ignored.
+ *
+ *	bind		@node, else any
+ *	bind_within	@home, else the nearest of @nodes, and no others
+ *	interleave	@nodes in turn, page by page
+ *	unbind		as the thread's policy has it: that of its CPU
+ */
 void qr_map_bind(void *addr, size_t size, unsigned node);
+void qr_map_bind_within(void *addr, size_t size, uint64_t nodes, unsigned home);
+void qr_map_interleave(void *addr, size_t size, uint64_t nodes);
+void qr_map_unbind(void *addr, size_t size);
 
 #endif

@@ -1,5 +1,7 @@
 #include "sys/rseq.h"
 
+#include "base/bits.h"
+
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -44,20 +46,43 @@ static _Thread_local struct own_area own = { .cpu_id = -1, .mm_cid = -1 };
 static _Thread_local bool ended;
 static pthread_key_t key;
 
-static int rseq_call(struct own_area *area, int flags)
+static int rseq_call(struct own_area *area, unsigned size, int flags)
 {
 	int saved = errno;
-	int rc = syscall(SYS_rseq, area, AREA_SIZE, flags,
-			 QR_RSEQ_SIGNATURE) ? -errno : 0;
+	int rc = syscall(SYS_rseq, area, size, flags, QR_RSEQ_SIGNATURE)
+			 ? -errno
+			 : 0;
 
 	errno = saved;
 	return rc;
 }
 
+/* getauxval, which sets errno where the kernel is too old to tell. */
+static unsigned long told_by_kernel(unsigned long what)
+{
+	int saved = errno;
+	unsigned long value = getauxval(what);
+
+	errno = saved;
+	return value;
+}
+
+static char *thread_pointer(void)
+{
+	char *tp;
+
+#if defined(__x86_64__)
+	__asm__("movq %%fs:0, %0" : "=r"(tp));
+#else
+	tp = qr_thread_pointer();
+#endif
+	return tp;
+}
+
 static void unregister_thread(void *area)
 {
 	ended = true;
-	rseq_call(area, FLAG_UNREGISTER);
+	rseq_call(area, AREA_SIZE, FLAG_UNREGISTER);
 	own.cpu_id = -1;
 	own.mm_cid = -1;
 }
@@ -70,7 +95,7 @@ bool qr_rseq_register_thread(void)
 {
 	if (!qr_rseq.own || ended || own.cpu_id >= 0)
 		return false;
-	if (rseq_call(&own, 0)) {
+	if (rseq_call(&own, AREA_SIZE, 0)) {
 		ended = true;
 		return false;
 	}
@@ -81,9 +106,53 @@ bool qr_rseq_register_thread(void)
 	return true;
 }
 
+/* The area that libc registered, and its size, which libc may not tell. */
+static struct own_area *libc_area(void)
+{
+	return (struct own_area *)(void *)(thread_pointer() + __rseq_offset);
+}
+
+static _Atomic unsigned libc_size = AREA_SIZE;
+
+static bool leave_libc_area(void)
+{
+	unsigned told = (unsigned)told_by_kernel(AT_RSEQ_FEATURE_SIZE);
+	unsigned sizes[] = {AREA_SIZE, qr_round_up(told, AREA_SIZE), told};
+
+	for (unsigned i = 0; i < QR_ARRAY_SIZE(sizes); i++) {
+		if (rseq_call(libc_area(), sizes[i], FLAG_UNREGISTER))
+			continue;
+		atomic_store_explicit(&libc_size, sizes[i],
+				      memory_order_relaxed);
+		return true;
+	}
+	return false;
+}
+
+bool qr_rseq_leave(void)
+{
+	if (qr_rseq.mode != QR_RSEQ_CPU || qr_rseq_id() < 0)
+		return qr_rseq.mode != QR_RSEQ_CID;
+	if (!qr_rseq.own)
+		return leave_libc_area();
+	if (rseq_call(&own, AREA_SIZE, FLAG_UNREGISTER))
+		return false;
+	own.cpu_id = -1;
+	return true;
+}
+
+void qr_rseq_return(void)
+{
+	unsigned size = atomic_load_explicit(&libc_size, memory_order_relaxed);
+
+	/* ours follows at the next miss */
+	if (qr_rseq.mode == QR_RSEQ_CPU && !qr_rseq.own && qr_rseq_id() < 0)
+		rseq_call(libc_area(), size, 0);
+}
+
 static bool own_area_works(void)
 {
-	if (rseq_call(&own, 0))
+	if (rseq_call(&own, AREA_SIZE, 0))
 		return false;
 	if (pthread_key_create(&key, unregister_thread) ||
 	    pthread_setspecific(key, &own)) {
@@ -95,29 +164,12 @@ static bool own_area_works(void)
 
 static ptrdiff_t find_area(void)
 {
-	char *tp;
-
 	if (&__rseq_size && &__rseq_offset && __rseq_size)
 		return __rseq_offset;
 	if (!own_area_works())
 		return 0;
 	qr_rseq.own = true;
-#if defined(__x86_64__)
-	__asm__("movq %%fs:0, %0" : "=r"(tp));
-#else
-	tp = qr_thread_pointer();
-#endif
-	return (char *)&own - tp;
-}
-
-/* getauxval, which sets errno where the kernel is too old to tell. */
-static unsigned long told_by_kernel(unsigned long what)
-{
-	int saved = errno;
-	unsigned long value = getauxval(what);
-
-	errno = saved;
-	return value;
+	return (char *)&own - thread_pointer();
 }
 
 /* See qr_rseq_change. */
@@ -175,6 +227,15 @@ bool qr_rseq_barrier(void)
 bool qr_rseq_register_thread(void)
 {
 	return false;
+}
+
+bool qr_rseq_leave(void)
+{
+	return true;
+}
+
+void qr_rseq_return(void)
+{
 }
 
 void qr_rseq_init(enum qr_rseq_mode wish, bool one_node)

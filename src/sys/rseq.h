@@ -124,6 +124,14 @@ const char *qr_rseq_mode_name(void);
 bool qr_rseq_register_thread(void);
 
 /*
+ * The calling thread does without sequences, so that every operation misses,
+ * until it returns.  False: it still has them (mode CID, whose id the kernel
+ * leaves at 0).
+ */
+bool qr_rseq_leave(void);
+void qr_rseq_return(void);
+
+/*
  * When it returns, every sequence that had begun before the call has ended
  * or will abort.  False: the kernel cannot (before Linux 5.10).
  */

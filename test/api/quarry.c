@@ -444,6 +444,38 @@ Test(quarry, wrong_arguments_are_told_from_failing_writes)
 	cr_assert_eq(errno, EDOM);
 }
 
+/* Whatever the machine has. */
+Test(quarry, numa_policies_are_taken_or_refused)
+{
+	static const enum quarry_numa good[] = {
+		QUARRY_NUMA_BIND, QUARRY_NUMA_INTERLEAVE, QUARRY_NUMA_LOCAL,
+		QUARRY_NUMA_DEFAULT};
+	struct quarry_cache *cache =
+		quarry_cache_create("numa", 48, 0, NULL, 0);
+
+	cr_assert(cache);
+	for (size_t i = 0; i < NR(good); i++) {
+		void *small, *large, *object;
+
+		cr_assert_eq(quarry_thread_set_numa(good[i], UINT64_MAX), 0);
+		cr_assert_eq(quarry_cache_set_numa(cache, good[i], UINT64_MAX),
+			     0);
+		small = malloc(100);
+		large = malloc(MiB(9));
+		object = quarry_cache_alloc(cache);
+		cr_assert(small && large && object);
+		free(small);
+		free(large);
+		quarry_cache_free(cache, object);
+	}
+	cr_assert_eq(quarry_thread_set_numa(QUARRY_NUMA_INTERLEAVE, 0), 0);
+	cr_assert_eq(quarry_thread_set_numa(QUARRY_NUMA_DEFAULT, 0), 0);
+	cr_assert_eq(quarry_thread_set_numa(QUARRY_NUMA_BIND, 0), EINVAL);
+	cr_assert_eq(quarry_cache_set_numa(cache, QUARRY_NUMA_BIND, 0), EINVAL);
+	cr_assert_eq(quarry_thread_set_numa((enum quarry_numa)9, 1), EINVAL);
+	cr_assert_eq(quarry_cache_destroy(cache), 0);
+}
+
 Test(quarry, live_bytes_follow_what_is_allocated_and_freed)
 {
 	static const size_t sizes[] = {1, 100, 3000, KiB(30), KiB(300), MiB(9)};

@@ -472,6 +472,14 @@ Test(map, a_mapping_that_cannot_be_split_stays_whole)
 	cr_assert_not(mapped(victim + page));
 }
 
+static int policy_of(const void *p)
+{
+	int mode = -1;
+
+	syscall(SYS_get_mempolicy, &mode, NULL, 0, p, 2 /* of its address */);
+	return mode;
+}
+
 Test(map, a_range_is_bound_to_a_node_and_stays_usable)
 {
 	char *p = qr_map_map(MIB, page);
@@ -487,7 +495,14 @@ Test(map, a_range_is_bound_to_a_node_and_stays_usable)
 	cr_assert_eq(mode, 1); /* MPOL_PREFERRED */
 	cr_assert_eq(mask[0], 1);
 	memset(p, 'b', MIB);
+	qr_map_interleave(p, MIB, 1);
+	cr_assert_eq(policy_of(p), 3); /* MPOL_INTERLEAVE */
+	qr_map_bind_within(p, MIB, 1, 0);
+	cr_assert_eq(policy_of(p), 2); /* MPOL_BIND */
+	qr_map_unbind(p, MIB);
+	cr_assert_eq(policy_of(p), 0);
 	/* nodes that there are not */
+	qr_map_bind_within(p, MIB, UINT64_C(3) << 62, 63);
 	qr_map_bind(p, MIB, 63);
 	qr_map_bind(p, MIB, 1023);
 	qr_map_bind(p, MIB, 1024);

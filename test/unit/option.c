@@ -76,6 +76,23 @@ Test(option, a_word_is_stored_as_its_index)
 	}
 }
 
+Test(option, a_word_may_have_a_list_of_numbers)
+{
+	cr_assert_eq(parse("numa:bind=0+2"), 0u);
+	cr_assert_eq(options.value[QR_OPT_NUMA], 3u);
+	cr_assert_eq(options.list[QR_OPT_NUMA], 5u);
+	cr_assert_eq(parse("numa:interleave=1-3+8,dirty:1"), 0u);
+	cr_assert_eq(options.value[QR_OPT_NUMA], 2u);
+	cr_assert_eq(options.list[QR_OPT_NUMA], 0x10eu);
+	cr_assert_eq(parse("numa:bind=0-63"), 0u);
+	cr_assert_eq(options.list[QR_OPT_NUMA], UINT64_MAX);
+	cr_assert_eq(parse("numa:bind=63"), 0u);
+	cr_assert_eq(options.list[QR_OPT_NUMA], UINT64_C(1) << 63);
+	cr_assert_eq(parse("numa:interleave"), 0u);
+	cr_assert_eq(options.value[QR_OPT_NUMA], 1u);
+	cr_assert_eq(options.list[QR_OPT_NUMA], 0u);
+}
+
 Test(option, several_items_apply_in_order_and_the_last_holds)
 {
 	cr_assert_eq(parse("nodes:one,dirty:1k,,report:json,dirty:2k,"), 0);
@@ -113,6 +130,18 @@ Test(option, what_is_not_understood_is_told_and_changes_nothing)
 		":1",
 		"dirty::1",
 		"report:on",
+		"numa:bind",
+		"numa:bind=",
+		"numa:bind=x",
+		"numa:bind=0+",
+		"numa:bind=+0",
+		"numa:bind=1-0",
+		"numa:bind=0-",
+		"numa:bind=64",
+		"numa:bind=0-64",
+		"numa:bind=18446744073709551616",
+		"numa:bind=0-1-2",
+		"numa:local=1",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

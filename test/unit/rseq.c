@@ -703,6 +703,45 @@ Test(rseq, a_thread_without_an_area_reads_zeros_before_the_regions)
 	cr_assert(ok);
 }
 
+Test(rseq, a_thread_that_left_misses_until_it_returns)
+{
+	uint64_t *region;
+
+	init_or_skip(QR_RSEQ_CPU, true);
+	map_regions();
+	for (size_t i = 0; i < NR_REGIONS; i++) {
+		region = region_no(i);
+		region[SLOT] = (uintptr_t)object_no(1);
+		set_row(region, (struct qr_row){SLOT + 1, SLOT, SLOT + 2,
+						SLOT + 9});
+	}
+	for (int round = 0; round < 3; round++) {
+		errno = KEPT;
+		cr_assert(qr_rseq_leave());
+		cr_assert(qr_rseq_leave());
+		cr_assert_lt(qr_rseq_id(), 0);
+		cr_assert_null(qr_rseq_pop(ROW));
+		cr_assert_not(qr_rseq_push(ROW, object_no(2)));
+		cr_assert_geq(sched_getcpu(), 0);
+		qr_rseq_return();
+		qr_rseq_return();
+		cr_assert_eq(errno, KEPT);
+		cr_assert_geq(my_id(), 0);
+	}
+	while (!qr_rseq_pop(ROW)) /* moved to another CPU */
+		set_row(region_no((size_t)my_id()),
+			(struct qr_row){SLOT + 1, SLOT, SLOT, SLOT + 9});
+}
+
+Test(rseq, by_concurrency_id_nobody_can_leave)
+{
+	init_or_skip(QR_RSEQ_CID, true);
+	if (qr_rseq.mode != QR_RSEQ_CID)
+		cr_skip_test("no concurrency ids here");
+	cr_assert_not(qr_rseq_leave());
+	cr_assert_geq(my_id(), 0);
+}
+
 /*
  * Workers pop and push for a while, and turn a row whose allocation array is
  * empty, as the slab layer does.  An object belongs to one worker at a time,

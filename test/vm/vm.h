@@ -5,6 +5,7 @@
 #ifndef QR_TEST_VM_H
 #define QR_TEST_VM_H
 
+#include <errno.h>
 #include <linux/mempolicy.h>
 #include <sched.h>
 #include <stdarg.h>
