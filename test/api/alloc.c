@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdalign.h>
+#include <unistd.h>
 
 /* Not constants, so that no compiler warns of them. */
 static volatile size_t beyond[] = {(size_t)PTRDIFF_MAX + 1,
@@ -199,4 +200,41 @@ Test(alloc, freed_objects_are_used_again)
 	cr_assert_lt(high - low, 8 * N * 512,
 		     "%u rounds of %u kB spread over %zu kB", ROUNDS,
 		     N * 512 / 1024, (size_t)(high - low) / 1024);
+}
+
+/* Bytes of address space, as the kernel counts them. */
+static size_t addresses(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "r");
+	unsigned long pages = 0;
+
+	if (!statm || fscanf(statm, "%lu", &pages) != 1)
+		cr_skip("no /proc");
+	fclose(statm);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* jemalloc's "retained": large objects of all sizes, few of them alive. */
+Test(alloc, addresses_do_not_pile_up)
+{
+	uint64_t random = test_seed();
+	char *ptrs[8] = {NULL};
+	size_t before = 0, after;
+
+	for (unsigned i = 0; i < 4000; i++) {
+		size_t k = random_below(&random, NR(ptrs));
+		size_t size = KiB(64) + random_below(&random, MiB(48));
+
+		free(ptrs[k]);
+		ptrs[k] = malloc(size);
+		cr_assert(ptrs[k]);
+		ptrs[k][0] = ptrs[k][size - 1] = 1;
+		if (i == 100)
+			before = addresses();
+	}
+	/* what is alive at one time or another */
+	after = addresses();
+	cr_assert_leq(after, before + NR(ptrs) * MiB(48) + MiB(64));
+	for (size_t k = 0; k < NR(ptrs); k++)
+		free(ptrs[k]);
 }
