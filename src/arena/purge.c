@@ -20,6 +20,8 @@ enum {
 	BATCH_FRAMES = 1 << 12, /* and frames, but for the first */
 	LEAST_FRAMES = 64,	/* worth a call, or several */
 	STRIP_ORDER = 8,	/* four pages of descriptors */
+	GROWN_KEEP = 1 << 5,	/* frames, and so much of what is in use */
+	GROWN_SHIFT = 4,
 	BARE = 1, /* page->inuse of a free block: stripped already */
 };
 
@@ -179,6 +181,16 @@ size_t qr_zone_excess_for(const struct qr_zone *zone, size_t n)
 		return 0;
 	above = zone->nr_dirty - qr_zone_base(zone);
 	return qr_min(qr_max(n, LEAST_FRAMES), above);
+}
+
+size_t qr_zone_excess_grown(const struct qr_zone *zone, uint64_t seen)
+{
+	size_t grown = (size_t)(zone->counters.grown - seen);
+	size_t keep = GROWN_KEEP + (qr_zone_in_use(zone) >> GROWN_SHIFT);
+
+	if (qr_likely(!grown || !is_above(zone, keep)))
+		return 0;
+	return qr_min(grown, zone->nr_dirty - keep);
 }
 
 void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames)

@@ -116,6 +116,13 @@ static void note_use(struct qr_zone *zone)
 	qr_zone_charge(zone);
 }
 
+/* How many frames to purge: @n were taken, some of them without memory. */
+static size_t excess(const struct qr_zone *zone, size_t n, uint64_t grown)
+{
+	return qr_max(qr_zone_excess_for(zone, n),
+		      qr_zone_excess_grown(zone, grown));
+}
+
 /* Is there a resident block of that type and order? */
 static bool has_resident(const struct qr_zone *zone, enum qr_migratetype type,
 			 unsigned order)
@@ -135,11 +142,13 @@ struct qr_page *qr_zone_alloc(struct qr_zone *zone, size_t nr_frames,
 		.ret_clean = ret_clean,
 	};
 	struct qr_page *page = NULL;
+	uint64_t grown;
 	size_t frame, reclaim;
 	bool resident;
 
 	qr_lock_acquire(&zone->lock);
 	resident = has_resident(zone, type, want.order);
+	grown = zone->counters.grown;
 	frame = take_or_grow(zone, &want);
 	if (frame) {
 		page = qr_zone_page(zone, frame);
@@ -150,7 +159,7 @@ struct qr_page *qr_zone_alloc(struct qr_zone *zone, size_t nr_frames,
 		zone->counters.allocated += nr_frames;
 	}
 	note_use(zone);
-	reclaim = resident ? 0 : qr_zone_excess_for(zone, nr_frames);
+	reclaim = resident ? 0 : excess(zone, nr_frames, grown);
 	qr_lock_release(&zone->lock);
 	if (qr_unlikely(reclaim))
 		qr_zone_reclaim(zone, reclaim);
@@ -199,10 +208,12 @@ size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
 		.type = QR_MIGRATE_SLAB,
 	};
 	size_t got = 0, reclaim;
+	uint64_t grown;
 	bool resident;
 
 	qr_lock_acquire(&zone->lock);
 	resident = has_resident(zone, want.type, order);
+	grown = zone->counters.grown;
 	for (size_t frame = take_or_grow(zone, &want); frame;) {
 		struct qr_page *page = qr_zone_page(zone, frame);
 
@@ -217,7 +228,7 @@ size_t qr_zone_alloc_bulk(struct qr_zone *zone, unsigned order, size_t n,
 	}
 	zone->counters.allocated += got << order;
 	note_use(zone);
-	reclaim = resident ? 0 : qr_zone_excess_for(zone, got << order);
+	reclaim = resident ? 0 : excess(zone, got << order, grown);
 	qr_lock_release(&zone->lock);
 	if (qr_unlikely(reclaim))
 		qr_zone_reclaim(zone, reclaim);

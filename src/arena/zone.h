@@ -17,8 +17,12 @@
  *
  * Whoever frees beyond peak purges what is above it, and half of base more.
  * Whoever takes frames without memory while there is more than base purges as
- * many.  What was free all through the last ticks the reclaimer purges
- * (qr_zone_age).  Where none runs there are no ticks, and peak is base.
+ * many.  Whoever makes the zone grow purges as many as it grows by, but for a
+ * sixteenth of what is in use: free frames that nothing fits into are worth
+ * less than that the program stays small, and growing does not repeat itself,
+ * so that no memory comes and goes.  What was free all through the last ticks
+ * the reclaimer purges (qr_zone_age).  Where none runs there are no ticks, and
+ * peak is base.
  *
  * Locking: zone->lock (rank ZONE) guards areas, counters, the descriptors of
  * free blocks and the resident bits of all the zone's frames.  Growth takes
@@ -160,6 +164,8 @@ size_t qr_zone_peak(const struct qr_zone *zone);
  */
 size_t qr_zone_excess(const struct qr_zone *zone);
 size_t qr_zone_excess_for(const struct qr_zone *zone, size_t n);
+/* Likewise, now that counters.grown is no longer @seen. */
+size_t qr_zone_excess_grown(const struct qr_zone *zone, uint64_t seen);
 
 /* Purge so many, and no more than all, unless somebody else is at it. */
 void qr_zone_reclaim(struct qr_zone *zone, size_t nr_frames);

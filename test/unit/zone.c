@@ -259,6 +259,31 @@ Test(zone, a_run_takes_what_slabs_left_but_slabs_nothing_of_runs)
 	check_zones();
 }
 
+/* Blocks of 16 frames do not make one of 64. */
+Test(zone, growth_costs_the_free_memory_that_did_not_fit)
+{
+	enum { N = 64 };
+	struct qr_zone *zone = arena_init(64 * MIB);
+	struct qr_page *pages[N];
+	size_t dirty;
+
+	for (int i = 0; i < N; i++)
+		pages[i] = alloc(zone, 16);
+	for (int i = 0; i < N; i += 2)
+		qr_zone_free(zone, pages[i], 16);
+	dirty = zone->nr_dirty;
+	cr_assert_eq(dirty, N / 2 * 16u);
+	for (int i = 0; i < 2; i++)
+		alloc(zone, 64);
+	cr_assert_leq(zone->nr_dirty + 2 * 64u, dirty);
+	cr_assert_geq(zone->nr_dirty, dirty / 4);
+	/* and nothing where it fits */
+	dirty = zone->nr_dirty;
+	alloc(zone, 16);
+	cr_assert_eq(zone->nr_dirty + 16, dirty);
+	check_zones();
+}
+
 /*
  *	|  in use  |  16 free | 16 free  |  in use  |
  *	            <--- 25 --->
