@@ -78,7 +78,8 @@ class Log(Linear):
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def ticks(self, about=6):
-        """Powers of ten, or finer steps where there are too few."""
+        """Powers of ten, or finer steps where there are too few; equal ones
+        where those are more."""
         decades = range(math.floor(math.log10(self.low)) - 1,
                         math.ceil(math.log10(self.high)) + 1)
         for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
@@ -89,7 +90,8 @@ class Log(Linear):
                 break
         while len(out) > about + 2:
             out = out[::2]
-        return out
+        equal = super().ticks(about) if self.high < 4 * self.low else []
+        return equal if len(equal) > len(out) else out
 
 
 class Places:

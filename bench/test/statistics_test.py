@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""The statistics against values known from elsewhere."""
+"""The statistics against values known from elsewhere; scales of plots."""
 import math
 import random
 import unittest
 
 import made_up      # noqa: F401  finds the modules under test
-from report import stats
+from report import stats, svg
 
 SEED = 20
 
@@ -132,6 +132,17 @@ class Means(unittest.TestCase):
         self.assertAlmostEqual(got.log, a.log - b.log)
         self.assertGreater(got.error, max(a.error, b.error))
         self.assertLessEqual(got.df, a.df + b.df)
+
+
+class Ticks(unittest.TestCase):
+    def test_every_scale_of_ratios_can_be_read(self):
+        for low, high in ((0.8, 1.25), (0.5, 1.9), (0.3, 1.2), (0.9, 9),
+                          (0.01, 30), (0.55, 1.12), (0.7, 1.3)):
+            ticks = svg.Log(low, high, 0, 1).ticks()
+            self.assertGreaterEqual(len(ticks), 4, (low, high))
+            self.assertLessEqual(len(ticks), 8, (low, high))
+            for tick in ticks:
+                self.assertTrue(low * 0.99 <= tick <= high * 1.01)
 
 
 if __name__ == "__main__":
