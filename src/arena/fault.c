@@ -11,16 +11,20 @@
  *	resident	ahead, at most		unused, at most
  *	below 4 MiB	nothing			nothing
  *	above		1/64, up to 1 MiB	1/32: a step of each migratetype
+ *	above 96 MiB	a huge page		1/24: a huge page of each
  *
  * The first step is 64 KiB; each may be twice the one before while nothing is
- * given back, because only then has all that came before been wanted.  Large
- * runs are left alone: a program may never touch the most of them.
+ * given back, because only then has all that came before been wanted.  Once
+ * steps are largest, the next are huge pages (arena/huge.h), where there are
+ * any.  Large runs are left alone: a program may never touch the most of them.
  *
  * The kernel is asked with no lock held and the block off the lists, so that
  * threads which grow together do so side by side.
  */
 #include "arena/buddy.h"
+#include "arena/huge.h"
 #include "sys/map.h"
+#include "sys/thread.h"
 
 #include <errno.h>
 
@@ -30,6 +34,7 @@ enum {
 	FIRST_ORDER = 4,
 	LAST_ORDER = 8,
 	MAX_REQUEST = 1 << 5,  /* frames */
+	HUGE_ORDER = QR_PAGEBLOCK_ORDER,
 	FAULT_OFF = UINT8_MAX, /* zone->fault_order, until the next purge */
 };
 
@@ -50,6 +55,9 @@ unsigned qr_fault_order(const struct qr_zone *zone,
 	if (resident < MIN_RESIDENT ||
 	    atomic_load_explicit(&unsupported, memory_order_relaxed))
 		return 0;
+	if (zone->fault_order == LAST_ORDER && qr_huge_wanted(zone) &&
+	    zone->nr_isolated + QR_PAGEBLOCK_FRAMES <= 2 * share)
+		return HUGE_ORDER;
 	order = (unsigned)qr_min(qr_fls(share), LAST_ORDER);
 	order = (unsigned)qr_clamp(zone->fault_order, FIRST_ORDER, order);
 	/* what other threads have faulted in at the moment counts as well */
@@ -59,7 +67,7 @@ unsigned qr_fault_order(const struct qr_zone *zone,
 	return order;
 }
 
-/* What became of a block of @n frames: it is all resident, or clean again. */
+/* What became of a block: it is all resident, or clean again. */
 static void finish(struct qr_zone *zone, size_t frame, unsigned order, int rc)
 {
 	size_t n = (size_t)1 << order;
@@ -79,11 +87,33 @@ static void finish(struct qr_zone *zone, size_t frame, unsigned order, int rc)
 	qr_buddy_put(zone, frame, order, rc == 0 ? n : 0);
 }
 
+/* The kernel is asked, with no lock held; *@huge: to be, and whether it is. */
+static int populate(const struct qr_zone *zone, size_t frame, unsigned order,
+		    bool *huge)
+{
+	/* the least steps are not worth the clock */
+	bool timed = order >= LAST_ORDER;
+	uint64_t start = timed ? qr_thread_time() : 0;
+	int rc;
+
+	if (*huge)
+		*huge = qr_huge_tell_enter(zone, frame) == 0;
+	rc = qr_map_populate((void *)qr_span_addr(zone->span, frame),
+			     (size_t)QR_FRAME_SIZE << order);
+	if (timed)
+		qr_huge_note_step(order, qr_thread_time() - start);
+	if (rc && *huge) {
+		qr_huge_tell_leave(zone, frame, order);
+		*huge = false;
+	}
+	return rc;
+}
+
 bool qr_fault_ahead(struct qr_zone *zone, unsigned order,
 		    enum qr_migratetype type)
 {
 	size_t n = (size_t)1 << order, frame;
-	bool clean;
+	bool clean, huge;
 	struct qr_buddy_request block = {
 		.nr_frames = n,
 		.order = order,
@@ -101,11 +131,13 @@ bool qr_fault_ahead(struct qr_zone *zone, unsigned order,
 		return true;
 	}
 	zone->nr_isolated += n;
+	huge = order == HUGE_ORDER && qr_huge_may_enter(zone, frame);
 	qr_lock_release(&zone->lock);
-	rc = qr_map_populate((void *)qr_span_addr(zone->span, frame),
-			     n << QR_FRAME_SHIFT);
+	rc = populate(zone, frame, order, &huge);
 	qr_lock_acquire(&zone->lock);
 	zone->nr_isolated -= n;
+	if (huge)
+		qr_huge_enter(zone, frame);
 	finish(zone, frame, order, rc);
 	return true;
 }

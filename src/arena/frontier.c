@@ -14,13 +14,15 @@
  *
  * If the kernel refuses that much, it is asked for just what is wanted.
  * Steps below a huge page also keep the kernel from backing the first
- * touch of a small program's heap with one, where it would do so always.  Where
- * memory is locked (mlockall) what is committed is resident at once.
+ * touch of a small heap with one, where it would do so always; once
+ * there is more, arena/huge.h has a say.  Where memory is locked (mlockall) what
+ * is committed is resident at once.
  *
  * A step into a pageblock of the other migratetype leaves the rest of it to
  * that type and begins the next; in the zone's first pageblock they mix.
  */
 #include "arena/buddy.h"
+#include "arena/huge.h"
 #include "sys/map.h"
 
 #include <errno.h>
@@ -104,6 +106,7 @@ static int commit_to(struct qr_zone *zone, size_t to)
 		rc = qr_span_commit(zone->span, zone->committed, to);
 	if (rc == 0) {
 		bind(zone, zone->committed, to);
+		qr_huge_note_commit(zone, zone->committed, to);
 		zone->committed = to;
 	}
 	return rc;
@@ -120,6 +123,7 @@ static int commit(struct qr_zone *zone, size_t to)
 
 	if (to <= zone->committed)
 		return 0;
+	wish = qr_huge_commit_end(zone, wish);
 	rc = commit_to(zone, wish);
 	if (rc && wish > to)
 		rc = commit_to(zone, to);

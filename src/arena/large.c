@@ -42,6 +42,7 @@
 #include "arena/large.h"
 
 #include "arena/budget.h"
+#include "arena/huge.h"
 #include "arena/large_bins.h"
 #include "arena/policy.h"
 #include "arena/vma.h"
@@ -268,7 +269,10 @@ static struct qr_vma *map_new(size_t size, size_t align)
 {
 	void *ptr = qr_map_map(size, align);
 
-	return ptr ? insert(ptr, size) : NULL;
+	if (!ptr)
+		return NULL;
+	qr_huge_note_mapping(ptr, size);
+	return insert(ptr, size);
 }
 
 /* In a hole between ours, next to one of them. */
@@ -282,8 +286,10 @@ static struct qr_vma *map_in_hole(size_t size, size_t align)
 		at = qr_vma_find_gap(&wish);
 		if (!at)
 			return NULL;
-		if (!qr_map_extend((void *)at, size))
+		if (!qr_map_extend((void *)at, size)) {
+			qr_huge_note_mapping((void *)at, size);
 			return insert((void *)at, size);
+		}
 		wish.high = at;
 	}
 	return NULL;

@@ -112,6 +112,7 @@ int qr_nodes_init(const struct qr_nodes_config *config)
 	nodes.nr_nodes = qr_popcount(config->nodes);
 	qr_nodes_set_watermarks(config->high, SIZE_MAX);
 	qr_pcps_init(config->nr_cpus);
+	qr_huge_init(config->huge, config->sysfs_root);
 	qr_lock_acquire(&qr_span_lock);
 	rc = add_span(config->span_size);
 	qr_lock_release(&qr_span_lock);

@@ -22,6 +22,7 @@
 #ifndef QR_ARENA_NODE_H
 #define QR_ARENA_NODE_H
 
+#include "arena/huge.h"
 #include "arena/pcp.h"
 #include "arena/zone.h"
 #include "sys/topology.h"
@@ -34,6 +35,7 @@ struct qr_nodes_config {
 	bool extended;		/* see arena/span.h */
 	unsigned max_spans;
 	size_t high;		/* watermark of each zone, bytes */
+	enum qr_huge_wish huge;
 	const char *sysfs_root;	/* "" but for tests */
 };
 

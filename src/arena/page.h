@@ -30,6 +30,7 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 enum {
 	QR_FRAME_SHIFT = 12,
@@ -86,7 +87,8 @@ static_assert(sizeof(struct qr_page) == 64, "one cache line each");
 struct qr_pageblock {
 	uint64_t resident[QR_PAGEBLOCK_FRAMES / 64];
 	uint8_t migratetype;
-	uint8_t pad[63];
+	bool huge;	/* see arena/huge.h */
+	uint8_t pad[62];
 };
 
 static_assert(sizeof(struct qr_pageblock) == 128, "two cache lines");

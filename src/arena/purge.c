@@ -13,6 +13,7 @@
  * every free.
  */
 #include "arena/buddy.h"
+#include "arena/huge.h"
 #include "sys/map.h"
 
 enum {
@@ -50,6 +51,8 @@ struct batch {
 	size_t n;
 	struct qr_page *blocks[BATCH];
 	bool done[BATCH];
+	enum qr_huge_left left[BATCH];
+	size_t frontier;
 };
 
 static void isolate(struct qr_zone *zone, struct qr_page *page,
@@ -69,9 +72,26 @@ static void isolate_coldest(struct qr_zone *zone, size_t keep,
 	while (batch->n < BATCH && zone->nr_isolated < BATCH_FRAMES &&
 	       zone->nr_dirty > keep && (page = coldest_block(zone))) {
 		zone->counters.scanned += (size_t)1 << page->order;
+		batch->left[batch->n] = qr_huge_leave(
+			zone, qr_zone_frame(zone, page), page->order);
 		isolate(zone, page, batch);
 	}
+	batch->frontier = zone->frontier;
 	qr_lock_release(&zone->lock);
+}
+
+/* Before anything is purged, or khugepaged might come between. */
+static void tell_of_huge(struct qr_zone *zone, const struct batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		struct qr_page *page = batch->blocks[i];
+
+		if (batch->left[i] == QR_HUGE_BLOCK)
+			qr_huge_tell_leave(zone, qr_zone_frame(zone, page),
+					   page->order);
+		else if (batch->left[i] == QR_HUGE_ALL)
+			qr_huge_tell_leave_all(zone, batch->frontier);
+	}
 }
 
 /* All of it is one or more of the kernel's pages, or none of it is. */
@@ -118,6 +138,7 @@ static size_t purge_batch(struct qr_zone *zone, size_t keep)
 	struct batch batch = {.n = 0};
 
 	isolate_coldest(zone, keep, &batch);
+	tell_of_huge(zone, &batch);
 	for (size_t i = 0; i < batch.n; i++)
 		batch.done[i] = purge_block(batch.blocks[i]);
 	return put_back(zone, &batch);

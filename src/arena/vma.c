@@ -48,7 +48,7 @@ static size_t reserved; /* nodes of the pool, for qr_vma_link */
 static const struct qr_meta_chunk *known_chunks;
 
 /* written under the lock, read by anyone */
-static _Atomic size_t nr_vmas, nr_runs, nr_retired;
+static _Atomic size_t nr_vmas, nr_runs, nr_retired, nr_others;
 static _Atomic size_t limit = QR_MAP_COUNT_DEFAULT;
 static _Atomic bool limit_known;
 
@@ -588,9 +588,16 @@ bool qr_vma_unmap_splits(const struct qr_vma *vma)
 
 /* ---- the budget, reports ---- */
 
+void qr_vma_note_others(int more)
+{
+	atomic_fetch_add_explicit(&nr_others, (size_t)more,
+				  memory_order_relaxed);
+}
+
 bool qr_vma_tight(void)
 {
-	size_t runs = atomic_load_explicit(&nr_runs, memory_order_relaxed);
+	size_t runs = atomic_load_explicit(&nr_runs, memory_order_relaxed) +
+		      atomic_load_explicit(&nr_others, memory_order_relaxed);
 	size_t allowed = atomic_load_explicit(&limit, memory_order_relaxed);
 
 	if (runs < qr_min(ASK_LIMIT, allowed / 2))

@@ -177,6 +177,8 @@ void qr_vma_read_stats(struct qr_vma_stats *ret_stats);
 
 /* The budget is nearly spent.  May open a file, once, when it first could be. */
 bool qr_vma_tight(void);
+/* So many more mappings of the kernel are used beside those in the tree. */
+void qr_vma_note_others(int more);
 /* Tests: a limit of our own; 0: the kernel's again. */
 void qr_vma_set_limit(size_t limit);
 

@@ -58,6 +58,8 @@ struct qr_zone_counters {
 	uint64_t direct_purged;		/* frames of these */
 	uint64_t fallbacks;		/* blocks taken from the other type */
 	uint64_t faulted;		/* frames had before they were touched */
+	uint64_t huge_faulted;		/* pageblocks of these had at once */
+	uint64_t huge_left;		/* pageblocks; see arena/huge.h */
 
 	/* of allocated; the rest was for the node's own CPUs, as wished */
 	uint64_t missed;		/* wished for from another node */
@@ -80,6 +82,7 @@ struct qr_zone {
 	size_t frontier;		/* blocks below it are in use or free */
 	size_t committed;		/* >= frontier */
 	size_t described;		/* >= committed: has metadata */
+	bool is_told;			/* span lock: see arena/huge.c */
 
 	/* lock */
 	struct qr_free_area area[QR_NR_MIGRATETYPES][2];	/* [dirty] */
@@ -92,6 +95,7 @@ struct qr_zone {
 	struct qr_window used;		/* most frames in use */
 	size_t peak;			/* of these, as of the last tick */
 	uint8_t fault_order;		/* next step of arena/fault.c */
+	size_t nr_huge;			/* pageblocks */
 	size_t charged;			/* frames that arena/budget.h knows */
 	struct qr_zone_counters counters;
 };

@@ -74,15 +74,31 @@ static const char *check_sums(const struct qr_zone *zone, size_t nr_free,
 	return NULL;
 }
 
+static const char *check_huge(const struct qr_zone *zone)
+{
+	size_t n = 0;
+
+	for (size_t at = zone->start; at < zone->frontier;
+	     at += QR_PAGEBLOCK_FRAMES) {
+		if (!qr_span_pageblock(zone->span, at)->huge)
+			continue;
+		n++;
+		if (qr_span_count_resident(zone->span, at,
+					   QR_PAGEBLOCK_FRAMES) <
+		    QR_PAGEBLOCK_FRAMES)
+			return "a huge pageblock is not resident as a whole";
+	}
+	return n == zone->nr_huge ? NULL : "huge pageblocks are miscounted";
+}
+
 static const char *check_locked(struct qr_zone *zone)
 {
 	size_t dirty = 0, nr_free = 0;
+	const char *wrong;
 
 	for (unsigned bucket = 0; bucket < 2 * QR_NR_MIGRATETYPES; bucket++) {
 		for (unsigned order = 0; order < QR_NR_ORDERS; order++) {
-			const char *wrong =
-				check_list(zone, bucket, order, &dirty);
-
+			wrong = check_list(zone, bucket, order, &dirty);
 			if (wrong)
 				return wrong;
 			nr_free += zone->area[bucket >> 1][bucket & 1]
@@ -90,7 +106,8 @@ static const char *check_locked(struct qr_zone *zone)
 				   << order;
 		}
 	}
-	return check_sums(zone, nr_free, dirty);
+	wrong = check_huge(zone);
+	return wrong ? wrong : check_sums(zone, nr_free, dirty);
 }
 
 const char *qr_zone_check(struct qr_zone *zone)

@@ -27,3 +27,8 @@ QR_OPTION(BACKGROUND, "background", QR_OPTION_WORD, "auto|on|off", 0, 0, 2,
 	  "a process of one thread), from the start, or never",
 	  "on: a thread in every process; off: free memory stays while the "
 	  "program sleeps")
+QR_OPTION(THP, "thp", QR_OPTION_WORD, "auto|always|never", 0, 0, 2,
+	  "huge pages: for parts of a heap of 96m and more that are dense "
+	  "(auto), for all memory as far as the system allows, or for none",
+	  "always: memory, in small and in sparse heaps; never: faults and "
+	  "misses of the TLB")

@@ -95,6 +95,7 @@ static int boot_nodes(const struct qr_topology *topology,
 		.nr_cpus = topology->nr_cpus,
 		.high = options.value[QR_OPT_DIRTY],
 		.max_spans = QR_MAX_SPANS,
+		.huge = (enum qr_huge_wish)options.value[QR_OPT_THP],
 		.sysfs_root = "",
 	};
 

@@ -16,6 +16,9 @@ enum {
 	FREED,
 	GROWN,
 	FAULTED,
+	HUGE_NOW,
+	HUGE_FAULTED,
+	HUGE_LEFT,
 	FALLBACKS,
 	PURGED,
 	PURGES,
@@ -47,6 +50,12 @@ static const struct qr_figure figures[NR] = {
 		   "frames that the frontier passed, ever"},
 	[FAULTED] = {"faulted", QR_COUNTER, QR_PAGES,
 		     "frames had before their first use, ever"},
+	[HUGE_NOW] = {"huge", QR_GAUGE, QR_PAGES,
+		      "resident frames in pageblocks that are huge"},
+	[HUGE_FAULTED] = {"huge_faulted", QR_COUNTER, QR_NUMBER,
+			  "pageblocks that became huge, ever"},
+	[HUGE_LEFT] = {"huge_left", QR_COUNTER, QR_NUMBER,
+		       "pageblocks that were huge until given back, ever"},
 	[FALLBACKS] = {"fallbacks", QR_COUNTER, QR_NUMBER,
 		       "blocks had from the other migratetype, ever"},
 	[PURGED] = {"purged", QR_COUNTER, QR_PAGES,
@@ -79,6 +88,9 @@ static void add_zone(struct qr_zone *zone, uint64_t *value)
 	value[FREED] += count->freed;
 	value[GROWN] += count->grown;
 	value[FAULTED] += count->faulted;
+	value[HUGE_NOW] += zone->nr_huge << QR_PAGEBLOCK_ORDER;
+	value[HUGE_FAULTED] += count->huge_faulted;
+	value[HUGE_LEFT] += count->huge_left;
 	value[FALLBACKS] += count->fallbacks;
 	value[PURGED] += count->purged;
 	value[PURGES] += count->purge_calls;

@@ -158,6 +158,16 @@ int qr_map_populate(void *addr, size_t size)
 	return rc;
 }
 
+int qr_map_advise_huge(void *addr, size_t size, bool huge)
+{
+	int saved = errno;
+	int advice = huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+	int rc = madvise(addr, size, advice) ? -errno : 0;
+
+	errno = saved;
+	return rc;
+}
+
 void *qr_map_map(size_t size, size_t align)
 {
 	return map_aligned(size, align, PROT_READ | PROT_WRITE, 0);

@@ -49,6 +49,12 @@ int qr_map_purge(void *addr, size_t size);
 /* Back all of it with memory now; -EINVAL: the kernel cannot. */
 int qr_map_populate(void *addr, size_t size);
 
+/*
+ * May the kernel back it with huge pages, or not?  Hints: -EINVAL where it has
+ * none, -ENOMEM if a mapping had to be split and there may be no more.
+ */
+int qr_map_advise_huge(void *addr, size_t size, bool huge);
+
 /* Usable, zero memory of its own, aligned to @align; NULL: a limit. */
 void *qr_map_map(size_t size, size_t align);
 

@@ -87,6 +87,17 @@ int qr_thread_start(void (*run)(void), const char *name)
 
 #endif
 
+uint64_t qr_thread_time(void)
+{
+	struct timespec now;
+	int saved = errno;
+	int rc = clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+
+	errno = saved;
+	return rc ? 0
+		  : (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 void qr_thread_sleep(unsigned milliseconds)
 {
 	struct timespec time = {.tv_sec = milliseconds / 1000,

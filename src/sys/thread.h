@@ -5,6 +5,7 @@
 #define QR_SYS_THREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Has the process had one thread only so far?  False where libc cannot tell. */
 bool qr_thread_is_single(void);
@@ -23,6 +24,9 @@ int qr_thread_start(void (*run)(void), const char *name);
  * before Linux 5.9.
  */
 int qr_thread_leave_files(void);
+
+/* What this thread has had of its CPU, in ns; 0 where that is not known. */
+uint64_t qr_thread_time(void);
 
 /* In a thread of ours: do nothing for so long. */
 void qr_thread_sleep(unsigned milliseconds);

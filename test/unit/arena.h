@@ -54,6 +54,7 @@ static inline struct qr_nodes_config arena_config(size_t span_size)
 		.span_size = span_size,
 		.max_spans = 1,
 		.high = SIZE_MAX / 4,
+		.huge = QR_HUGE_NEVER,
 		.sysfs_root = "",
 	};
 }
