@@ -93,7 +93,7 @@ QR_EXPORT void malloc_stats(void)
 		      "quarry " QR_VERSION ": %zu bytes in %zu objects, "
 		      "%zu bytes committed, %zu free and resident, "
 		      "%zu in %zu large mappings\n",
-		      totals.live, totals.live_objects, totals.committed,
+		      totals.live, qr_count_live_objects(), totals.committed,
 		      totals.free_dirty, totals.mapped, totals.nr_mapped);
 	qr_report_write(&text.out, QUARRY_TEXT, QUARRY_ALL_SECTIONS);
 	qr_text_finish(&text);
@@ -136,7 +136,7 @@ static void put_totals(const struct qr_totals *totals, FILE *stream)
 		"<metadata size=\"%zu\"/>\n",
 		totals->cached, minus(free_in_arena(totals), totals->cached),
 		totals->nr_mapped, totals->mapped, arena,
-		arena + totals->mapped, totals->live_objects, totals->live,
+		arena + totals->mapped, qr_count_live_objects(), totals->live,
 		totals->free_dirty, totals->metadata);
 }
 

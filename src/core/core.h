@@ -43,7 +43,6 @@ size_t qr_trim(size_t keep);
 /* Sums for mallinfo2 and malloc_stats. */
 struct qr_totals {
 	size_t live;		/* bytes in objects of slabs, runs, mappings */
-	size_t live_objects;
 	size_t mapped;		/* bytes in large mappings that are live */
 	size_t nr_mapped;
 	size_t cached;		/* free objects in arrays, sheaves, slabs */
@@ -54,5 +53,8 @@ struct qr_totals {
 	size_t slab_pages, run_pages, pcp_pages, used_pages;
 };
 void qr_read_totals(struct qr_totals *ret_totals);
+
+/* In slabs, runs and mappings; looks at every frame's byte. */
+size_t qr_count_live_objects(void);
 
 #endif

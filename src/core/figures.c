@@ -11,6 +11,7 @@ struct walk {
 	void *arg;
 	struct qr_set set;
 	unsigned next;
+	bool read; /* the set, which is alone */
 };
 
 /* The next set; false: there is none. */
@@ -18,11 +19,14 @@ static bool next_set(struct walk *walk)
 {
 	enum qr_set_state state;
 
+	if (walk->read)
+		return walk->next++ == 0;
 	do {
 		memset(&walk->set, 0, sizeof(walk->set));
 		state = walk->section->read(walk->arg, walk->next++,
 					    &walk->set);
 	} while (state == QR_SET_SKIP);
+	walk->read = !walk->section->label;
 	return state == QR_SET_IS;
 }
 

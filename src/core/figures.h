@@ -11,7 +11,8 @@
  *	JSON	an object per set; a set alone is no array
  *	metrics	a family per figure, a sample per set (OpenMetrics 1.0)
  *
- * Nothing is stored: sets are read again for every line and every family.
+ * Nothing is stored but a set that is alone: the others are read again for
+ * every line and every family.
  */
 #ifndef QR_CORE_FIGURES_H
 #define QR_CORE_FIGURES_H

@@ -126,7 +126,7 @@ static enum qr_set_state read(void *arg, unsigned i, struct qr_set *ret_set)
 		return QR_SET_END;
 	qr_read_totals(&totals);
 	value[LIVE_BYTES] = totals.live;
-	value[LIVE_OBJECTS] = totals.live_objects;
+	value[LIVE_OBJECTS] = qr_count_live_objects();
 	value[CACHED_BYTES] = totals.cached;
 	value[FREE_DIRTY_BYTES] = totals.free_dirty;
 	value[COMMITTED_BYTES] = totals.committed;
