@@ -147,6 +147,45 @@ size_t quarry_trim(void);
  */
 size_t quarry_resident_bytes(void);
 
+/*
+ * The most memory that the process should hold by us, in bytes of pages, large
+ * objects and our own structures; 0: no limit, the default.  Beyond it our
+ * caches are dropped and shrinkers called, by the thread that allocates.  What
+ * helps nothing: with @hard malloc() returns NULL with errno ENOMEM, else
+ * there is memory all the same.  Options "limit" and "limit_hard" set the same.
+ */
+void quarry_set_limit(size_t bytes, bool hard);
+
+/*
+ * Shrinkers: functions that free some of what the program keeps only to be
+ * faster.  @shrink(@arg, bytes) frees about that many with free() or delete,
+ * and returns how many it did; 0: there is nothing to free just now.
+ *
+ * They are called one at a time, oldest first until enough is free, where
+ * memory is short: near the limit above, or where the kernel has no more, by
+ * the thread that allocates; near the container's limit by a thread of ours
+ * as well.  We hold no lock then, and @shrink may call everything of ours; but
+ * the thread may hold locks of its own around its malloc(), so try a lock that
+ * is taken around allocations too (pthread_mutex_trylock), and leave by
+ * return.  What it allocates itself calls no shrinker.
+ *
+ * Both return 0 or an errno value.  EINVAL: no function; EEXIST: the pair of
+ * function and argument is registered; ENOENT: it is not; ENOMEM.  After
+ * unregister the function neither runs nor will: it is waited for, unless it
+ * is the caller itself; so hold no lock that the function takes.  A child of
+ * fork() has the same shrinkers.
+ */
+int quarry_shrinker_register(size_t (*shrink)(void *arg, size_t bytes),
+			     void *arg);
+int quarry_shrinker_unregister(size_t (*shrink)(void *arg, size_t bytes),
+			       void *arg);
+
+/*
+ * Give @bytes of memory back to the kernel now, from our caches first, then
+ * from shrinkers.  Returns how many came, more or fewer.
+ */
+size_t quarry_balloon(size_t bytes);
+
 /* Bytes in live objects, as their owners may use them; O(classes x CPUs). */
 size_t quarry_live_bytes(void);
 

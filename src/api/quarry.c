@@ -5,9 +5,12 @@
 
 #include "api/text.h"
 #include "arena/budget.h"
+#include "core/boot.h"
 #include "core/core.h"
+#include "core/limit.h"
 #include "core/reclaim.h"
 #include "core/report.h"
+#include "core/shrinker.h"
 
 #include <errno.h>
 
@@ -52,6 +55,31 @@ QR_EXPORT size_t quarry_trim(void)
 QR_EXPORT size_t quarry_resident_bytes(void)
 {
 	return qr_budget_used();
+}
+
+QR_EXPORT void quarry_set_limit(size_t bytes, bool hard)
+{
+	if (qr_boot())
+		qr_limit_set(bytes, hard);
+}
+
+QR_EXPORT int quarry_shrinker_register(size_t (*shrink)(void *arg,
+							size_t bytes),
+				       void *arg)
+{
+	return -qr_shrinker_register(shrink, arg);
+}
+
+QR_EXPORT int quarry_shrinker_unregister(size_t (*shrink)(void *arg,
+							  size_t bytes),
+					 void *arg)
+{
+	return -qr_shrinker_unregister(shrink, arg);
+}
+
+QR_EXPORT size_t quarry_balloon(size_t bytes)
+{
+	return qr_balloon(bytes);
 }
 
 QR_EXPORT size_t quarry_live_bytes(void)

@@ -7,8 +7,7 @@ bool qr_budget_take(size_t size)
 	size_t used = size + atomic_fetch_add_explicit(&qr_budget.used, size,
 						       memory_order_relaxed);
 
-	if (qr_likely(used <= atomic_load_explicit(&qr_budget.bar,
-						   memory_order_relaxed)))
+	if (qr_likely(used <= qr_budget_bar()))
 		return true;
 	qr_budget_give(size);
 	return false;

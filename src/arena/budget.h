@@ -43,11 +43,15 @@ QR_INLINE size_t qr_budget_used(void)
 	return atomic_load_explicit(&qr_budget.used, memory_order_relaxed);
 }
 
+QR_INLINE size_t qr_budget_bar(void)
+{
+	return atomic_load_explicit(&qr_budget.bar, memory_order_relaxed);
+}
+
 /* Bytes that may still be had. */
 QR_INLINE size_t qr_budget_spare(void)
 {
-	size_t bar = atomic_load_explicit(&qr_budget.bar, memory_order_relaxed);
-	size_t used = qr_budget_used();
+	size_t bar = qr_budget_bar(), used = qr_budget_used();
 
 	return bar > used ? bar - used : 0;
 }

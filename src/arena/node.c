@@ -463,6 +463,31 @@ size_t qr_nodes_trim(size_t keep)
 	return frames << QR_FRAME_SHIFT;
 }
 
+static size_t zone_dirty(struct qr_zone *zone)
+{
+	size_t frames;
+
+	qr_lock_acquire(&zone->lock);
+	frames = zone->nr_dirty;
+	qr_lock_release(&zone->lock);
+	return frames;
+}
+
+size_t qr_nodes_purge(size_t size)
+{
+	/* acquire: pairs with add_span */
+	unsigned nr = atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
+	size_t want = (size + QR_FRAME_SIZE - 1) >> QR_FRAME_SHIFT, sum = 0;
+
+	for (unsigned i = 0; i < nr && sum < want; i++) {
+		size_t dirty = zone_dirty(&qr_zones[i]);
+
+		sum += qr_zone_purge(&qr_zones[i],
+				     dirty - qr_min(dirty, want - sum));
+	}
+	return sum << QR_FRAME_SHIFT;
+}
+
 size_t qr_nodes_age(void)
 {
 	/* acquire: pairs with add_span */

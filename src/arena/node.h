@@ -102,6 +102,9 @@ void qr_pages_free(struct qr_page *page, unsigned cpu, size_t nr_frames);
 /* Give free memory back, but @keep bytes; returns the bytes returned. */
 size_t qr_nodes_trim(size_t keep);
 
+/* Give @size bytes of free memory back, no more than is free; bytes. */
+size_t qr_nodes_purge(size_t size);
+
 /*
  * A tick of the reclaimer's clock: give back what nobody needed lately, from
  * pcps and zones; bytes that went to the kernel.

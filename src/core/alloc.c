@@ -4,6 +4,7 @@
 #include "arena/policy.h"
 #include "core/blame.h"
 #include "core/boot.h"
+#include "core/limit.h"
 #include "core/reclaim.h"
 #include "slab/hot.h"
 #include "slab/pcpu.h"
@@ -42,33 +43,28 @@ static void *big_alloc(size_t size, size_t align, bool *ret_zero)
 	return page ? (void *)qr_page_addr(page) : NULL;
 }
 
-/*
- * Direct reclaim: nothing is to be had, so take back what the caches hold and
- * try once more.
- */
+/* As long as there is hope; see core/limit.h. */
 static void *big_alloc_hard(size_t size, size_t align, bool *ret_zero)
 {
+	struct qr_need need = {.size = size};
 	void *p;
 
 	qr_reclaim_note(size);
-	p = big_alloc(size, align, ret_zero);
-	if (qr_unlikely(!p) && size <= PTRDIFF_MAX) {
-		qr_reclaim_trim(0, QR_BY_STALL);
+	do
 		p = big_alloc(size, align, ret_zero);
-	}
+	while (qr_unlikely(!p) && size <= PTRDIFF_MAX && qr_relieve(&need));
 	return p;
 }
 
 static void *small_alloc(unsigned class)
 {
+	struct qr_need need = {.size = qr_class_size(class)};
 	void *p;
 
 	qr_reclaim_note(1);
-	p = qr_pcpu_alloc(qr_caches[2 * class]);
-	if (qr_unlikely(!p)) {
-		qr_reclaim_trim(0, QR_BY_STALL);
+	do
 		p = qr_pcpu_alloc(qr_caches[2 * class]);
-	}
+	while (qr_unlikely(!p) && qr_relieve(&need));
 	return p;
 }
 
@@ -270,6 +266,20 @@ static void *run_move(void *ptr, size_t old_size, size_t size)
 	return move(ptr, old_size, size);
 }
 
+static void *large_realloc(void *ptr, size_t size)
+{
+	struct qr_need need = {.size = size};
+	void *p;
+
+	if (size > PTRDIFF_MAX)
+		return NULL;
+	qr_reclaim_note(size);
+	do
+		p = qr_large_realloc(ptr, size);
+	while (qr_unlikely(!p) && qr_relieve(&need));
+	return p;
+}
+
 void *qr_realloc(void *ptr, size_t size)
 {
 	struct what what;
@@ -297,9 +307,7 @@ void *qr_realloc(void *ptr, size_t size)
 		return p ? p : run_move(ptr, what.size, size);
 	case LARGE:
 		if (size > QR_MAX_BLOCK_SIZE) {
-			qr_reclaim_note(size);
-			p = size <= PTRDIFF_MAX ? qr_large_realloc(ptr, size)
-						: NULL;
+			p = large_realloc(ptr, size);
 			if (!p)
 				errno = ENOMEM;
 			return p;
@@ -349,7 +357,7 @@ static void shrink(struct qr_cache *cache, void *arg)
 
 size_t qr_trim(size_t keep)
 {
-	size_t before = qr_zone_purged_by_thread(), purged;
+	size_t before = qr_zone_purged_by_thread(), bytes;
 
 	if (!qr_boot())
 		return 0;
@@ -357,6 +365,8 @@ size_t qr_trim(size_t keep)
 	qr_pcpu_drain(NULL);
 	qr_caches_for_each(shrink, NULL);
 	qr_nodes_trim(keep);
-	purged = qr_zone_purged_by_thread() - before;
-	return (purged << QR_FRAME_SHIFT) + qr_large_trim(keep);
+	bytes = (qr_zone_purged_by_thread() - before) << QR_FRAME_SHIFT;
+	bytes += qr_large_trim(keep);
+	qr_limit_note_freed(bytes);
+	return bytes;
 }

@@ -4,6 +4,7 @@
 #include "arena/policy.h"
 #include "core/fork.h"
 #include "core/config.h"
+#include "core/limit.h"
 #include "core/news.h"
 #include "core/reclaim.h"
 #include "core/report.h"
@@ -163,6 +164,7 @@ static bool boot(void)
 		return false;
 	boot_policy();
 	qr_large_set_limit(options.value[QR_OPT_DIRTY]);
+	qr_limit_init();
 	qr_rseq_init(rseq_wish(&limits, topology.nr_cpu_ids),
 		     qr_nr_nodes() == 1);
 	qr_caches_init();

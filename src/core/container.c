@@ -3,6 +3,7 @@
 #include "arena/large.h"
 #include "arena/node.h"
 #include "core/boot.h"
+#include "core/limit.h"
 #include "core/news.h"
 
 #include <stdatomic.h>
@@ -21,6 +22,7 @@ static bool found;
 
 /* Relaxed: figures. */
 static _Atomic size_t container_limit = SIZE_MAX;
+static _Atomic size_t kept = SIZE_MAX; /* of what keep_at_most() was told */
 static _Atomic bool was_pressed;
 
 /* What may be kept ready in zones, as much in mappings. */
@@ -28,8 +30,15 @@ static void keep_at_most(size_t share)
 {
 	size_t dirty = qr_option(QR_OPT_DIRTY);
 
+	atomic_store_explicit(&kept, share, memory_order_relaxed);
+	share = qr_min(share, qr_limit_keep());
 	qr_nodes_set_watermarks(qr_min(dirty, share), share);
 	qr_large_set_limit(qr_min(dirty, share));
+}
+
+void qr_container_keep_again(void)
+{
+	keep_at_most(atomic_load_explicit(&kept, memory_order_relaxed));
 }
 
 /* How far the container is from its limit, page cache not counted. */

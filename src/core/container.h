@@ -23,6 +23,9 @@ bool qr_container_look(void);
 /* The same by the reclaimer's thread, which listens for news then. */
 bool qr_container_look_and_listen(void);
 
+/* The process's own limit changed, which bounds what is kept as well. */
+void qr_container_keep_again(void);
+
 /* Bytes, as of the last look; SIZE_MAX: none. */
 size_t qr_container_limit(void);
 

@@ -20,7 +20,7 @@
 #include "quarry.h"
 #include "sys/print.h"
 
-enum { QR_MAX_FIGURES = 32, QR_LABEL = 32 };
+enum { QR_MAX_FIGURES = 64, QR_LABEL = 32 };
 
 enum qr_figure_kind { QR_GAUGE, QR_COUNTER };
 

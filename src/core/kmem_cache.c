@@ -5,6 +5,7 @@
 
 #include "core/blame.h"
 #include "core/boot.h"
+#include "core/limit.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
 #include "sys/print.h"
@@ -50,8 +51,12 @@ QR_EXPORT bool quarry_cache_alloc_bulk(struct quarry_cache *cache, size_t count,
 				       void **objects)
 {
 	struct qr_cache *in = inner(cache);
-	size_t got = qr_pcpu_alloc_bulk(in, objects, count);
+	struct qr_need need = {.size = in->size};
+	size_t got = 0;
 
+	do
+		got += qr_pcpu_alloc_bulk(in, objects + got, count - got);
+	while (qr_unlikely(got < count) && qr_relieve(&need));
 	if (got < count) {
 		qr_pcpu_free_bulk(in, objects, got);
 		errno = ENOMEM;

@@ -5,7 +5,9 @@
 #include "core/boot.h"
 #include "core/container.h"
 #include "core/core.h"
+#include "core/limit.h"
 #include "core/news.h"
+#include "core/reserve.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
 #include "sys/futex.h"
@@ -23,6 +25,7 @@ enum {
 enum { AUTO, ON, OFF }; /* the option "background" */
 
 static const size_t SMALL_HEAP = (size_t)16 << 20;
+static const size_t RESERVE_HEAP = (size_t)4 << 20;
 static const size_t SINGLE_HEAP = (size_t)64 << 20;
 static const size_t WORTH_IT = (size_t)1 << 20;
 
@@ -67,9 +70,13 @@ static void age_slabs(struct qr_cache *cache, void *arg)
 
 static void tick(void)
 {
+	size_t freed;
+
 	qr_pcpu_age();
 	qr_caches_for_each(age_slabs, NULL);
-	add(&nr_bytes[QR_BY_CLOCK], qr_nodes_age() + qr_large_age());
+	freed = qr_nodes_age() + qr_large_age();
+	qr_limit_note_freed(freed);
+	add(&nr_bytes[QR_BY_CLOCK], freed);
 	add(&nr_ticks, 1);
 }
 
@@ -216,6 +223,8 @@ static void consider(size_t size)
 	if (!atomic_load_explicit(&allowed, memory_order_relaxed))
 		return;
 	heap = heap_size();
+	if (heap >= RESERVE_HEAP)
+		qr_reserve_fill();
 	if (heap < SMALL_HEAP && wish != ON)
 		return;
 	if (wish == OFF ||

@@ -1,8 +1,11 @@
 #include "core/sections.h"
 
+#include "arena/budget.h"
 #include "arena/large.h"
 #include "core/core.h"
+#include "core/limit.h"
 #include "core/reclaim.h"
+#include "core/shrinker.h"
 #include "slab/pcpu.h"
 
 enum {
@@ -31,6 +34,14 @@ enum {
 	RECLAIM_PRESSED,
 	RECLAIM_NEWS,
 	CONTAINER_LIMIT_BYTES,
+	LIMIT_BYTES,
+	LIMITED_BYTES,
+	LIMIT_EVENTS,
+	LIMIT_RAISED,
+	REFUSALS,
+	SHRINKERS,
+	SHRINKER_CALLS,
+	SHRINKER_BYTES,
 	NR,
 };
 
@@ -84,6 +95,22 @@ static const struct qr_figure figures[NR] = {
 			  "news of want of memory that came, ever"},
 	[CONTAINER_LIMIT_BYTES] = {"container_limit_bytes", QR_GAUGE, QR_BYTES,
 				   "the container's limit; 0: it has none"},
+	[LIMIT_BYTES] = {"limit_bytes", QR_GAUGE, QR_BYTES,
+			 "the process's own limit; 0: it has none"},
+	[LIMITED_BYTES] = {"limited_bytes", QR_GAUGE, QR_BYTES,
+			   "memory that counts against the limit"},
+	[LIMIT_EVENTS] = {"limit_events", QR_COUNTER, QR_NUMBER,
+			  "requests that met the limit, ever"},
+	[LIMIT_RAISED] = {"limit_raised", QR_COUNTER, QR_NUMBER,
+			  "times that it was passed all the same, ever"},
+	[REFUSALS] = {"refusals", QR_COUNTER, QR_NUMBER,
+		      "requests that were refused, ever"},
+	[SHRINKERS] = {"shrinkers", QR_GAUGE, QR_NUMBER,
+		       "shrinkers of the program"},
+	[SHRINKER_CALLS] = {"shrinker_calls", QR_COUNTER, QR_NUMBER,
+			    "calls of these, ever"},
+	[SHRINKER_BYTES] = {"shrinker_bytes", QR_COUNTER, QR_BYTES,
+			    "what they said that they freed, ever"},
 };
 
 static void read_reclaim(uint64_t *value)
@@ -101,6 +128,23 @@ static void read_reclaim(uint64_t *value)
 	value[RECLAIM_NEWS] = reclaim.news;
 	value[CONTAINER_LIMIT_BYTES] =
 		reclaim.limit == SIZE_MAX ? 0 : reclaim.limit;
+}
+
+static void read_limit(uint64_t *value)
+{
+	struct qr_shrinker_stats shrinkers;
+	struct qr_limit_stats limit;
+
+	qr_limit_read_stats(&limit);
+	qr_shrinkers_read_stats(&shrinkers);
+	value[LIMIT_BYTES] = limit.limit;
+	value[LIMITED_BYTES] = qr_budget_used();
+	value[LIMIT_EVENTS] = limit.events;
+	value[LIMIT_RAISED] = limit.raised;
+	value[REFUSALS] = limit.refusals;
+	value[SHRINKERS] = shrinkers.registered;
+	value[SHRINKER_CALLS] = shrinkers.calls;
+	value[SHRINKER_BYTES] = shrinkers.bytes;
 }
 
 static void read_large(uint64_t *value)
@@ -137,6 +181,7 @@ static enum qr_set_state read(void *arg, unsigned i, struct qr_set *ret_set)
 	value[CPU_REGIONS] = qr_pcpu_nr_regions();
 	read_large(value);
 	read_reclaim(value);
+	read_limit(value);
 	return QR_SET_IS;
 }
 

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 enum qr_lock_rank {
+	QR_RANK_SHRINKERS, /* the program's shrinkers */
 	QR_RANK_CACHES,	/* registry of kmem_caches */
 	QR_RANK_DRAIN,	/* one drain of another CPU's arrays at a time */
 	QR_RANK_CPU,	/* fallback mode: one CPU's arrays */
