@@ -126,7 +126,7 @@ int main(int argc, char **argv)
 	peak = proc_bytes("/proc/self/status", "\nVmHWM:");
 	snprintf(name, sizeof(name), "rss-over-live-%zu-producers", nr_rings);
 	figure_at_most(name, (double)(peak - before) / (double)live_bytes,
-		       "times", 1.2);
+		       "times", 1.4);
 	for (size_t r = 0; r < nr_rings; r++)
 		for (size_t i = rings[r].tail; i < rings[r].head; i++)
 			free(rings[r].slots[i % nr_slots]);

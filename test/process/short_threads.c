@@ -73,11 +73,11 @@ int main(void)
 	for (int i = 0; i < AT_ONCE; i++)
 		CHECK(!pthread_join(threads[i], NULL));
 	figure_at_most("growth-by-20000-threads",
-		       ((double)anonymous() - (double)before) / MIB, "MiB", 24);
+		       ((double)anonymous() - (double)before) / MIB, "MiB", 48);
 	for (size_t i = 0; i < SLOTS; i++)
 		exchange(i, NULL, 0);
 	malloc_trim(0);
 	figure_at_most("growth-after-trim",
-		       ((double)anonymous() - (double)before) / MIB, "MiB", 4);
+		       ((double)anonymous() - (double)before) / MIB, "MiB", 8);
 	return 0;
 }

@@ -13,7 +13,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-enum { THREADS = 4, SLOTS = 2000, SECONDS = 2 };
+enum { THREADS = 4, SLOTS = 2000, SECONDS = 2, MOST_SECONDS = 30 };
+enum { SIGNALS = 1000 };
 
 static _Atomic unsigned long nr_signals;
 static _Atomic bool stop;
@@ -94,11 +95,22 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* A machine that is busy, or emulated, sends fewer. */
+static void wait_for_signals(void)
+{
+	struct timespec second = {.tv_sec = 1};
+
+	for (int i = 0; i < MOST_SECONDS; i++) {
+		if (i >= SECONDS && nr_signals >= SIGNALS)
+			return;
+		nanosleep(&second, NULL);
+	}
+}
+
 int main(void)
 {
 	struct sigaction action = {.sa_handler = on_signal};
 	uintptr_t key = (uintptr_t)seed();
-	struct timespec duration = {SECONDS, 0};
 	pthread_t threads[THREADS];
 
 	check_library();
@@ -106,13 +118,14 @@ int main(void)
 	for (size_t t = 0; t < THREADS; t++)
 		CHECK(!pthread_create(&threads[t], NULL, work,
 				      as_pointer(key << 8 | (t + 1))));
-	nanosleep(&duration, NULL);
+	wait_for_signals();
 	atomic_store_explicit(&stop, true, memory_order_relaxed);
 	for (size_t t = 0; t < THREADS; t++)
 		CHECK(!pthread_join(threads[t], NULL));
 	for (size_t i = 0; i < SLOTS; i++)
 		check_and_free(slots[i]);
 	printf("%lu signals\n", nr_signals);
-	CHECK(nr_signals > 1000);
+	if (nr_signals < SIGNALS)
+		skip("timers hardly run here");
 	return 0;
 }

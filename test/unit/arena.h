@@ -5,6 +5,8 @@
 #ifndef QR_TEST_ARENA_H
 #define QR_TEST_ARENA_H
 
+#include "emulator.h"
+
 #include "arena/node.h"
 
 #include <criterion/criterion.h>
@@ -194,30 +196,24 @@ static inline size_t anonymous(void)
 	return proc_bytes("/proc/self/smaps_rollup", "Anonymous:");
 }
 
-/*
- * For tests that look at it: an emulator shows its own, and some keeps a table
- * of what is mapped.
- */
+/* For tests that look at it: an emulator shows its own. */
 static inline void need_counted_memory(void)
 {
-	size_t before, grown, size = 4 * MIB, reserve = 65536 * MIB;
-	char *p, *addresses;
+	size_t before, grown, size = 4 * MIB;
+	char *p;
 
 	if (SANITIZED)
 		cr_skip_test("a sanitizer touches memory of its own");
+	need_cheap_addresses();
 	anonymous();
 	before = anonymous();
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memset(p, 1, size);
-	addresses = mmap(NULL, reserve, PROT_NONE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	grown = anonymous() - before;
 	if (!before || grown < size || grown > size + size / 8)
 		cr_skip_test("memory is not counted here");
 	munmap(p, size);
-	if (addresses != MAP_FAILED)
-		munmap(addresses, reserve);
 }
 
 static inline void set_limit(int what, size_t bytes)

@@ -81,6 +81,7 @@ Test(span, the_metadata_of_any_size_lies_in_order_before_the_frames)
 	static const size_t mib[] = {8,	   12,	  20,	  64,	   252,
 				     1020, 65536, 262144, 4194304, 33554432};
 
+	need_cheap_addresses();
 	for (size_t i = 0; i < sizeof(mib) / sizeof(mib[0]); i++) {
 		struct qr_span *span = reserve(mib[i] * MIB, 1, false);
 
@@ -139,11 +140,13 @@ Test(span, what_is_committed_can_be_used_and_what_follows_cannot)
 /* Any place that the kernel chooses lies above an extended span's frames. */
 Test(span, an_extended_span_costs_the_addresses_of_its_metadata)
 {
-	size_t before = proc_bytes("/proc/self/status", "VmSize:");
-	struct qr_span *span = reserve(256 * MIB, 1, true);
-	size_t cost = proc_bytes("/proc/self/status", "VmSize:") - before;
-	size_t first;
+	struct qr_span *span;
+	size_t before, cost, first;
 
+	need_cheap_addresses();
+	before = proc_bytes("/proc/self/status", "VmSize:");
+	span = reserve(256 * MIB, 1, true);
+	cost = proc_bytes("/proc/self/status", "VmSize:") - before;
 	cr_assert(span && span->extended);
 	check_layout(span);
 	cr_assert_leq(cost, 256 * MIB / 60);
@@ -167,8 +170,10 @@ Test(span, frames_of_an_extended_span_that_somebody_else_took_are_refused)
 
 Test(span, a_size_that_is_not_to_be_had_is_halved)
 {
-	struct qr_span *span = reserve(SIZE_MAX, 1, false);
+	struct qr_span *span;
 
+	need_cheap_addresses();
+	span = reserve(SIZE_MAX, 1, false);
 	cr_assert(span);
 	cr_assert_geq(span->nr_frames, (size_t)1 << 20);
 	cr_assert_null(reserve(4 * MIB, 1, false), "less than any use");
