@@ -20,9 +20,18 @@
 #ifndef QR_SLAB_HAND_H
 #define QR_SLAB_HAND_H
 
+#include <stdint.h>
+
 struct qr_site;
 
-/* A miss that the arrays of a row could not serve. */
+/* There will be something in the row of a general cache. */
+void qr_hand_mark(const struct qr_site *site);
+
+/* A miss that the arrays could not serve: what time is it on this CPU? */
+uint8_t qr_hand_clock(const struct qr_site *site);
+
+
+/* The same miss, when it has been served. */
 void qr_hand_move(const struct qr_site *missed);
 
 #endif

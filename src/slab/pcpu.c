@@ -6,47 +6,53 @@
 #include "slab/slab.h"
 
 enum {
-	GROW_AFTER = 2,	       /* misses at one capacity */
-	NEAR_BYTES = 1 << 14,  /* arrays of objects that changing roles adds */
-	ROUND_BYTES = 1 << 15, /* of objects that it tops up to */
+	HOT_MISSES = 8, /* of the CPU, between two of the row */
+	TURNS = 2,
+	/* of objects that a change of roles tops up to */
+	ROUND_BYTES = 1 << 15,
 };
 
-static void grow(struct qr_site *site)
+/* Twice the capacity, and one, if the array then holds at most @most bytes. */
+static void grow(struct qr_site *site, size_t most)
 {
 	unsigned n = 2 * site->capacity + 1;
 
 	if (n > site->cache->max_capacity ||
-	    (size_t)n * site->cache->size > qr_row_bytes())
+	    (n > QR_SMALL_CAPACITY && (size_t)n * site->cache->size > most))
 		return;
 	site->capacity = n;
 	__atomic_store_n(&site->aux->capacity, (uint16_t)n, __ATOMIC_RELAXED);
 }
 
-/* Every GROW_AFTER times; a count lost between two threads does not matter. */
-static bool is_due(uint8_t *counter)
-{
-	unsigned n = __atomic_load_n(counter, __ATOMIC_RELAXED) + 1u;
-	bool due = n >= GROW_AFTER;
-
-	__atomic_store_n(counter, due ? 0 : (uint8_t)n, __ATOMIC_RELAXED);
-	return due;
-}
-
-/* A miss that the arrays could not serve. */
+/*
+ * A miss that the arrays could not serve.  One that comes few of the CPU's
+ * misses after the row's last is of a program that needs a larger array; the
+ * misses of a program that uses many sizes now and then are not.
+ */
 static void note_miss(struct qr_site *site)
 {
-	if (is_due(&site->aux->misses))
-		grow(site);
+	uint8_t now = qr_hand_clock(site);
+	uint8_t then =
+		__atomic_exchange_n(&site->aux->missed, now, __ATOMIC_RELAXED);
+
+	if ((uint8_t)(now - then) <= HOT_MISSES)
+		grow(site, qr_row_bytes());
 }
 
-/* One that they could, but it cost as much as several hits.  True: top up. */
+/*
+ * One that they could, but it cost as much as several hits.  True, every now
+ * and then: top up.  A count lost between two threads does not matter.
+ */
 static bool note_turn(struct qr_site *site)
 {
-	if (!is_due(&site->aux->turns))
-		return false;
-	if ((size_t)2 * site->capacity * site->cache->size < NEAR_BYTES)
-		grow(site);
-	return true;
+	uint8_t *turns = &site->aux->turns;
+	unsigned n = __atomic_load_n(turns, __ATOMIC_RELAXED) + 1u;
+	bool due = n >= TURNS;
+
+	__atomic_store_n(turns, due ? 0 : (uint8_t)n, __ATOMIC_RELAXED);
+	if (due)
+		grow(site, qr_row_bytes() / 4);
+	return due;
 }
 
 /* Between arrays and nodes */

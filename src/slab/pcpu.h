@@ -30,7 +30,8 @@
  *	  else from slabs		3 all of the free array to the barn, or
  *					  else to its slabs
  *
- * Capacity starts at 7 and doubles, and one, as misses of kind 2 and 3 come,
+ * Capacity starts at 7, or 4 KiB, and doubles, and one, as misses of kind 2 and
+ * 3 come in quick succession,
  * up to cache->max_capacity; changes of roles let it grow while the objects
  * fit the CPU's nearest cache.  A drain sets it back.
  *

@@ -1,6 +1,7 @@
 #include "slab/row.h"
 
 #include "arena/budget.h"
+#include "slab/hand.h"
 #include "slab/misuse.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
@@ -11,8 +12,9 @@
 enum {
 	NR_SLOTS = QR_REGION_SIZE / 8,
 	ARRAY_BYTES = 1 << 16, /* of objects that an array may hold */
-	LEAST_BYTES = 1 << 12,
-	SHARE_SHIFT = 9, /* of the heap, in one array */
+	LEAST_BYTES = 1 << 14,
+	FIRST_BYTES = 1 << 12, /* before misses let it grow */
+	SHARE_SHIFT = 9,       /* of the heap, in one array */
 };
 
 struct qr_pcpu qr_pcpu = {.drain_lock = QR_LOCK_INIT(QR_RANK_DRAIN)};
@@ -135,7 +137,7 @@ static void site_init(struct qr_site *site)
 		__atomic_load_n(&site->aux->capacity, __ATOMIC_RELAXED);
 	if (!site->capacity)
 		site->capacity = (unsigned)qr_clamp(
-			qr_row_bytes() / site->cache->size, 1,
+			FIRST_BYTES / site->cache->size, 1,
 			qr_min(QR_SMALL_CAPACITY, site->cache->max_capacity));
 }
 
@@ -178,6 +180,8 @@ void qr_row_init(const struct qr_site *site)
 
 	row.ft = slot + QR_SMALL_CAPACITY + 1;
 	row.fl = row.ft + qr_site_limit(site, true);
+	if (site->cache->number <= QR_MAX_GENERAL)
+		qr_hand_mark(site);
 	qr_row_change(site, (struct qr_row){0}, row, NULL, NULL, 0);
 }
 

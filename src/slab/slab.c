@@ -37,7 +37,8 @@ static bool suits(size_t size, unsigned order)
 	size_t used = block / size * size;
 	size_t kept = (size_t)pages_of(used) * QR_FRAME_SIZE;
 
-	return used >= wish * size && (kept - used) * 8 <= kept &&
+	return used >= wish * size &&
+	       (kept - used) * (size <= 2048 ? 16 : 8) <= kept &&
 	       (block - used) * 4 <= block;
 }
 
