@@ -5,9 +5,10 @@
  *		large objects, live and cached; chunks of our own structures
  *	bar	frames without memory, and fresh mappings, are refused where
  *		used would pass it; SIZE_MAX: never
+ *	mark	the same; of the container, as far as it was seen to have room
  *
  * Whoever is refused gets NULL, as from a kernel that has no more, and core,
- * which sets the bar, decides what then (core/limit.h).  Frames and mappings
+ * which sets both, decides what then (core/limit.h).  Frames and mappings
  * that have their memory already are handed out whatever the bar says.
  *
  * Large objects are counted whole and exactly.  A zone counts its frames under
@@ -33,7 +34,7 @@ enum {
 };
 
 struct qr_budget {
-	_Atomic size_t used, bar;
+	_Atomic size_t used, bar, mark;
 };
 
 extern struct qr_budget qr_budget QR_HIDDEN;
@@ -48,12 +49,22 @@ QR_INLINE size_t qr_budget_bar(void)
 	return atomic_load_explicit(&qr_budget.bar, memory_order_relaxed);
 }
 
+QR_INLINE size_t qr_budget_mark(void)
+{
+	return atomic_load_explicit(&qr_budget.mark, memory_order_relaxed);
+}
+
+QR_INLINE size_t qr_budget_top(void)
+{
+	return qr_min(qr_budget_bar(), qr_budget_mark());
+}
+
 /* Bytes that may still be had. */
 QR_INLINE size_t qr_budget_spare(void)
 {
-	size_t bar = qr_budget_bar(), used = qr_budget_used();
+	size_t top = qr_budget_top(), used = qr_budget_used();
 
-	return bar > used ? bar - used : 0;
+	return top > used ? top - used : 0;
 }
 
 QR_INLINE void qr_budget_add(size_t size)
@@ -85,5 +96,6 @@ QR_INLINE void qr_budget_note(size_t *told, size_t now)
 }
 
 void qr_budget_set_bar(size_t bar);
+void qr_budget_set_mark(size_t mark);
 
 #endif

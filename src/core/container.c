@@ -1,19 +1,24 @@
 #include "core/container.h"
 
+#include "arena/budget.h"
 #include "arena/large.h"
 #include "arena/node.h"
 #include "core/boot.h"
 #include "core/limit.h"
 #include "core/news.h"
+#include "core/reclaim.h"
 
 #include <stdatomic.h>
 
 enum {
 	SHARE_SHIFT = 4,   /* a sixteenth of the limit may be kept */
 	PRESSED_SHIFT = 3, /* less room than an eighth is little */
+	STEP_SHIFT = 6,	   /* of the limit: from mark to mark, at least */
 };
 
 static const size_t PRESSED_KEEP = (size_t)1 << 20;
+static const size_t LEAST_STEP = (size_t)1 << 20;
+static const size_t MOST_STEP = (size_t)64 << 20;
 
 static atomic_flag looking = ATOMIC_FLAG_INIT;
 /* Whose turn it is to look. */
@@ -24,6 +29,19 @@ static bool found;
 static _Atomic size_t container_limit = SIZE_MAX;
 static _Atomic size_t kept = SIZE_MAX; /* of what keep_at_most() was told */
 static _Atomic bool was_pressed;
+static _Atomic size_t wanted;
+/* What we use when the group is full, if nobody else changes. */
+static _Atomic size_t full = SIZE_MAX;
+
+static size_t load(_Atomic size_t *figure)
+{
+	return atomic_load_explicit(figure, memory_order_relaxed);
+}
+
+static void store(_Atomic size_t *figure, size_t value)
+{
+	atomic_store_explicit(figure, value, memory_order_relaxed);
+}
 
 /* What may be kept ready in zones, as much in mappings. */
 static void keep_at_most(size_t share)
@@ -41,16 +59,30 @@ void qr_container_keep_again(void)
 	keep_at_most(atomic_load_explicit(&kept, memory_order_relaxed));
 }
 
-/* How far the container is from its limit, page cache not counted. */
-static bool is_pressed(const struct qr_cgroup_memory *memory)
+/* So far the container is from its limit, of which page cache is no part. */
+static size_t room_of(const struct qr_cgroup_memory *memory, uint64_t least)
 {
-	uint64_t least = memory->limit >> PRESSED_SHIFT, file = 0;
+	uint64_t file = 0;
 
-	if (memory->room >= least)
-		return false;
-	if (qr_cgroup_file_read(&group, memory->level, &file))
+	if (memory->room < least &&
+	    qr_cgroup_file_read(&group, memory->level, &file))
 		file = 0;
-	return memory->room + file < least;
+	return qr_min(memory->room + file, SIZE_MAX);
+}
+
+/* Until @bytes more, and half of the room, are used. */
+static void move_mark(size_t bytes)
+{
+	size_t used = qr_budget_used(), end = load(&full), room, step;
+
+	if (end == SIZE_MAX) {
+		qr_budget_set_mark(SIZE_MAX);
+		return;
+	}
+	room = end > used ? end - used : 0;
+	step = qr_clamp(load(&container_limit) >> STEP_SHIFT, LEAST_STEP,
+			MOST_STEP);
+	qr_budget_set_mark(used + bytes + qr_max(room / 2, step));
 }
 
 /* Looks for the group again where it is gone. */
@@ -66,10 +98,15 @@ static bool heed(const struct qr_cgroup_memory *memory)
 {
 	size_t limit = qr_min(qr_min(memory->max, memory->high), SIZE_MAX);
 	size_t share = limit == SIZE_MAX ? SIZE_MAX : limit >> SHARE_SHIFT;
-	bool pressed = limit != SIZE_MAX && is_pressed(memory);
+	size_t least = qr_min(memory->limit >> PRESSED_SHIFT, SIZE_MAX);
+	size_t room = limit == SIZE_MAX ? SIZE_MAX : room_of(memory, least);
+	bool pressed = limit != SIZE_MAX && room < least;
 
 	keep_at_most(pressed ? qr_min(share, PRESSED_KEEP) : share);
-	atomic_store_explicit(&container_limit, limit, memory_order_relaxed);
+	store(&container_limit, limit);
+	store(&wanted, pressed ? least - room : 0);
+	store(&full, limit == SIZE_MAX ? SIZE_MAX : qr_budget_used() + room);
+	move_mark(0);
 	atomic_store_explicit(&was_pressed, pressed, memory_order_relaxed);
 	return pressed;
 }
@@ -100,9 +137,25 @@ bool qr_container_look_and_listen(void)
 	return look(true);
 }
 
+bool qr_container_relieve(size_t bytes)
+{
+	if (bytes <= qr_budget_mark() &&
+	    qr_budget_used() <= qr_budget_mark() - bytes)
+		return false;
+	if (look(false))
+		qr_reclaim_shed(QR_BY_STALL);
+	move_mark(bytes);
+	return true;
+}
+
+size_t qr_container_want(void)
+{
+	return load(&wanted);
+}
+
 size_t qr_container_limit(void)
 {
-	return atomic_load_explicit(&container_limit, memory_order_relaxed);
+	return load(&container_limit);
 }
 
 void qr_container_after_fork(void)

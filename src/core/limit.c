@@ -263,6 +263,8 @@ bool qr_relieve(struct qr_need *need)
 	size_t size = need->size;
 	bool again;
 
+	if (qr_container_relieve(size + SLACK))
+		return true;
 	again = get_limit() && qr_budget_spare() < size + SLACK
 			? relieve_limit(need)
 			: relieve_kernel(need);

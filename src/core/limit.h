@@ -19,7 +19,8 @@
  * than its soft limit grows, and not for every object.  The bar comes down
  * again at the next refusal, or tick of the reclaimer.
  *
- * Near the limit less is kept free, as in a container (core/container.h).
+ * Near the limit less is kept free, as in a container (core/container.h), whose
+ * mark comes before all this.
  */
 #ifndef QR_CORE_LIMIT_H
 #define QR_CORE_LIMIT_H

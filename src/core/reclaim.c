@@ -1,5 +1,6 @@
 #include "core/reclaim.h"
 
+#include "arena/budget.h"
 #include "arena/large.h"
 #include "arena/node.h"
 #include "core/boot.h"
@@ -8,6 +9,7 @@
 #include "core/limit.h"
 #include "core/news.h"
 #include "core/reserve.h"
+#include "core/shrinker.h"
 #include "slab/pcpu.h"
 #include "slab/slab.h"
 #include "sys/futex.h"
@@ -20,6 +22,7 @@ enum {
 	TICK_MS = 1000,
 	PRESSED_TICK_MS = 100,
 	QUIET_TICKS = 3,
+	UNKNOWN_SHIFT = 4,
 };
 
 enum { AUTO, ON, OFF }; /* the option "background" */
@@ -88,14 +91,30 @@ static void look_at_container_once(void)
 }
 
 /*
- * Memory is scarce: all that is free goes back.  How long the thread then
- * leaves it at that, whatever news there is: longer while that brings little.
+ * First what is ours, then what the program can do without: what is wanted, or
+ * where nobody knows, a sixteenth of what we hold.
+ */
+size_t qr_reclaim_shed(enum qr_reclaimer who)
+{
+	size_t bytes = qr_reclaim_trim(0, who);
+	size_t want = qr_container_want();
+
+	add(&nr_pressed, 1);
+	if (!want && who == QR_BY_PRESSURE)
+		want = qr_budget_used() >> UNKNOWN_SHIFT;
+	if (bytes < want && qr_shrinkers_run(want - bytes))
+		bytes += qr_reclaim_trim(0, who);
+	return bytes;
+}
+
+/*
+ * Returns how long the thread leaves it at that, whatever news there is: longer
+ * while that brings little.
  */
 static unsigned shed(unsigned pause)
 {
-	size_t bytes = qr_reclaim_trim(0, QR_BY_PRESSURE);
+	size_t bytes = qr_reclaim_shed(QR_BY_PRESSURE);
 
-	add(&nr_pressed, 1);
 	return bytes >= WORTH_IT
 		       ? PRESSED_TICK_MS
 		       : (unsigned)qr_clamp(2 * pause, PRESSED_TICK_MS,

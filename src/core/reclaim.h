@@ -82,6 +82,9 @@ enum qr_reclaimer {
 /* qr_trim(), which see, on behalf of @who. */
 size_t qr_reclaim_trim(size_t keep, enum qr_reclaimer who);
 
+/* Memory is scarce: all that is free goes back, bytes. */
+size_t qr_reclaim_shed(enum qr_reclaimer who);
+
 struct qr_reclaim_stats {
 	uint64_t ticks;
 	uint64_t bytes[QR_NR_RECLAIMERS];
