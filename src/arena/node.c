@@ -258,6 +258,11 @@ static QR_COLD void count_unusual(const struct request *want,
 	qr_lock_release(&wished->lock);
 }
 
+static bool is_usual(const struct qr_place *place)
+{
+	return place->node == place->home && !place->interleave;
+}
+
 static struct qr_page *alloc_pages(const struct request *want)
 {
 	const struct qr_place *place = want->place;
@@ -267,8 +272,7 @@ static struct qr_page *alloc_pages(const struct request *want)
 	do {
 		seen = atomic_load_explicit(&qr_nr_spans, memory_order_relaxed);
 		page = alloc_on_node(place->node, want);
-		if (qr_likely(page && place->node == place->home &&
-			      !place->interleave))
+		if (qr_likely(page && is_usual(place)))
 			return page;
 	} while (!page && add_span_for(place->node, want, seen));
 
@@ -299,25 +303,18 @@ static void set_frame_byte(struct qr_page *page, uint8_t byte)
 	zone->span->frame_bytes[qr_zone_frame(zone, page)] = byte;
 }
 
-/* May the CPU's own pcp serve it? */
-static bool is_for_pcp(const struct qr_place *place)
-{
-	return place->node == place->home && !place->interleave;
-}
-
 struct qr_page *qr_run_alloc_at(const struct qr_place *place, size_t nr_frames,
 				unsigned align_order, bool *ret_clean)
 {
 	struct request want = {place, nr_frames, align_order, QR_MIGRATE_RUN,
 			       ret_clean};
-	struct qr_page *page = NULL;
+	struct qr_page *page;
 
 	if (!nr_frames || nr_frames > QR_MAX_BLOCK_FRAMES ||
 	    align_order > QR_MAX_ORDER)
 		return NULL;
-	if (qr_likely(is_for_pcp(place)))
-		page = qr_pcp_alloc_run(this_cpu(), zone_node(place->node),
-					nr_frames, align_order);
+	page = qr_pcp_alloc_run(this_cpu(), zone_node(place->node), nr_frames,
+				align_order);
 	if (page) {
 		qr_page_set_state(page, QR_PAGE_RUN);
 		if (ret_clean)
@@ -404,14 +401,14 @@ struct qr_page *qr_block_alloc_at(const struct qr_place *place, unsigned cpu,
 {
 	struct request want = {place, (size_t)1 << order, order,
 			       QR_MIGRATE_SLAB, NULL};
-	unsigned batch = is_for_pcp(place) ? qr_pcp_batch(cpu, order) : 0;
+	unsigned batch = qr_pcp_batch(cpu, order);
 	struct qr_page *page = NULL;
 
-	if (qr_likely(batch)) {
+	if (qr_likely(batch))
 		page = qr_pcp_alloc_block(cpu, zone_node(place->node), order);
-		if (!page)
-			page = refill(place->node, cpu, order, batch);
-	}
+	/* more than one at once only where the next one will be wanted */
+	if (!page && batch && is_usual(place))
+		page = refill(place->node, cpu, order, batch);
 	return page ? page : alloc_pages(&want);
 }
 
@@ -433,11 +430,10 @@ struct qr_page *qr_pages_alloc_at(const struct qr_place *place, unsigned cpu,
 {
 	struct request want = {place, nr_frames, qr_order_up(nr_frames),
 			       QR_MIGRATE_SLAB, NULL};
-	struct qr_page *page = NULL;
+	struct qr_page *page =
+		qr_pcp_alloc_run(cpu, zone_node(place->node), nr_frames,
+				 want.align_order);
 
-	if (is_for_pcp(place))
-		page = qr_pcp_alloc_run(cpu, zone_node(place->node), nr_frames,
-					want.align_order);
 	return page ? page : alloc_pages(&want);
 }
 

@@ -17,7 +17,7 @@
  *
  * Within Quarry: the kernel backs a zone's addresses with memory of another
  * node rather than none.  Large mappings have the kernel's own policy, and so
- * has everything where the process is bound (struct qr_nodes_config).
+ * have all objects where the process is bound (struct qr_nodes_config).
  *
  * Locking: policies are added under qr_span_lock, and never change.
  */
