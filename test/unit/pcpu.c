@@ -63,6 +63,63 @@ Test(pcpu, bulk_gives_distinct_objects)
 	cr_assert_eq(qr_cache_live(cache), 0);
 }
 
+/* A pass is a tick of the reclaimer, of arrays unused since the one before. */
+Test(pcpu, what_belongs_to_another_node_is_home_after_a_pass)
+{
+	static void *objects[OBJECTS];
+	struct qr_pcpu_counts counts;
+	struct qr_cache_node *there;
+	struct qr_cache *cache;
+	unsigned away;
+
+	slab_init_nodes(3);
+	cache = cache_of(64);
+	away = !qr_home_node();
+	there = qr_cache_node(cache, away);
+	qr_policy_set_thread((unsigned)qr_policy_number(QR_POLICY_BIND,
+							UINT64_C(1) << away));
+	for (int i = 0; i < OBJECTS; i++) {
+		objects[i] = qr_pcpu_alloc(cache);
+		cr_assert_eq(qr_slab_node(cache, objects[i]), away);
+	}
+	qr_policy_set_thread(QR_NO_POLICY);
+	for (int i = 0; i < OBJECTS; i++)
+		qr_pcpu_free(cache, objects[i]);
+	qr_pcpu_count(cache, &counts);
+	cr_assert_gt(counts.in_arrays, 0u);
+	qr_pcpu_age();
+	qr_pcpu_age();
+	qr_pcpu_count(cache, &counts);
+	cr_assert_eq(counts.in_arrays, 0u);
+	cr_assert_eq(there->nr_inuse, there->barn.nr_objects);
+	cr_assert_eq(qr_cache_node(cache, !away)->nr_inuse, 0u);
+	cr_assert_null(qr_slab_check(cache, away));
+}
+
+/* What this node's CPUs get is never what they freed of the other's. */
+Test(pcpu, what_belongs_to_another_node_is_handed_out_to_nobody_here)
+{
+	struct qr_cache *cache;
+	unsigned home;
+
+	slab_init_nodes(3);
+	cache = cache_of(64);
+	home = qr_home_node();
+	for (int i = 0; i < ROUNDS; i++) {
+		void *local = qr_pcpu_alloc(cache), *remote;
+
+		qr_policy_set_thread((unsigned)qr_policy_number(
+			QR_POLICY_BIND, UINT64_C(1) << !home));
+		remote = qr_pcpu_alloc(cache);
+		qr_policy_set_thread(QR_NO_POLICY);
+		cr_assert_eq(qr_slab_node(cache, local), home);
+		cr_assert_eq(qr_slab_node(cache, remote), !home);
+		qr_pcpu_free(cache, remote);
+		if (i % 3)
+			qr_pcpu_free(cache, local);
+	}
+}
+
 /*
  * Threads pass objects round: each frees what its neighbour allocated.  An
  * object that two have at once would show in its owner's mark.
