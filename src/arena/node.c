@@ -514,20 +514,6 @@ void qr_nodes_reclaim_for(size_t size)
 	}
 }
 
-size_t qr_nodes_resident(void)
-{
-	/* acquire: pairs with add_span */
-	unsigned nr = atomic_load_explicit(&qr_nr_zones, memory_order_acquire);
-	size_t frames = 0;
-
-	for (unsigned i = 0; i < nr; i++) {
-		qr_lock_acquire(&qr_zones[i].lock);
-		frames += qr_zone_resident(&qr_zones[i]);
-		qr_lock_release(&qr_zones[i].lock);
-	}
-	return frames << QR_FRAME_SHIFT;
-}
-
 void qr_node_read_stat(unsigned node, struct qr_numastat *ret_stat)
 {
 	struct qr_numastat stat = {0};

@@ -120,9 +120,6 @@ void qr_nodes_set_watermarks(size_t high, size_t share);
  */
 void qr_nodes_reclaim_for(size_t size);
 
-/* Bytes of the zones that have memory. */
-size_t qr_nodes_resident(void);
-
 /*
  * Pages that left the zones of @node, ever, as the kernel's numastat counts
  * them.  What a pcp hands out again is not counted again.

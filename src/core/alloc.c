@@ -280,11 +280,26 @@ static void *large_realloc(void *ptr, size_t size)
 	return p;
 }
 
+/* Would malloc(@size) give an object of the same cache as @ptr, an object? */
+static bool stays(const void *ptr, size_t size)
+{
+	size_t i = (size - 1) >> QR_SIZE_SHIFT; /* size 0: no */
+	size_t frame = ((uintptr_t)ptr - (uintptr_t)qr_hot.frame_bytes) >>
+		       QR_FRAME_SHIFT;
+
+	return i < qr_hot.nr_sizes && frame < qr_hot.nr_frames &&
+	       qr_hot.frame_bytes[frame] == qr_number_table[i] &&
+	       qr_slab_is_object(qr_caches[qr_number_table[i]],
+				 (uintptr_t)ptr);
+}
+
 void *qr_realloc(void *ptr, size_t size)
 {
 	struct what what;
 	void *p = NULL;
 
+	if (qr_likely(stays(ptr, size)))
+		return ptr;
 	if (!ptr)
 		return qr_malloc(size);
 	if (!size) {

@@ -220,28 +220,21 @@ static void start(void)
 		look_at_container_once();
 }
 
-static size_t heap_size(void)
-{
-	struct qr_large_stats large;
-
-	qr_large_read_stats(&large);
-	return qr_nodes_resident() + large.live;
-}
-
-/* Is it time?  The figures are looked at now and then only. */
+/* Is it time?  In a heap of some size, that is looked at now and then only. */
 static void consider(size_t size)
 {
 	uint64_t wish = qr_option(QR_OPT_BACKGROUND);
 	unsigned n = 1 + (unsigned)qr_min(size >> 16, LOOK_AFTER);
-	size_t heap;
+	size_t heap = qr_budget_used();
 
+	if (qr_likely(heap < RESERVE_HEAP && wish != ON))
+		return;
 	n += atomic_fetch_add_explicit(&weight, n, memory_order_relaxed);
 	if (n < LOOK_AFTER && wish != ON)
 		return;
 	atomic_store_explicit(&weight, 0, memory_order_relaxed);
 	if (!atomic_load_explicit(&allowed, memory_order_relaxed))
 		return;
-	heap = heap_size();
 	if (heap >= RESERVE_HEAP)
 		qr_reserve_fill();
 	if (heap < SMALL_HEAP && wish != ON)
