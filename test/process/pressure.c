@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { OBJECTS = 200, SIZE = 1 << 20 };
+enum { OBJECTS = 200, CACHED = 64, SIZE = 1 << 20 };
 static const size_t high = 256 * MIB, neighbour = 280 * MIB;
 
 typedef int report_fn(int fd, int format, unsigned sections);
@@ -106,6 +106,48 @@ static double seconds_until_empty(size_t before)
 	return now() - start;
 }
 
+/* What a program keeps for speed alone. */
+static void *cache[CACHED];
+static _Atomic bool is_shrunk;
+
+static size_t shrink(void *arg, size_t bytes)
+{
+	(void)arg, (void)bytes;
+	for (int i = 0; i < CACHED; i++) {
+		free(cache[i]);
+		cache[i] = NULL;
+	}
+	is_shrunk = true;
+	return (size_t)CACHED * SIZE;
+}
+
+static void fill_cache(void)
+{
+	int (*add)(size_t (*shrinker)(void *arg, size_t bytes), void *arg);
+
+	*(void **)&add = dlsym(RTLD_DEFAULT, "quarry_shrinker_register");
+	CHECK(add && !add(shrink, NULL));
+	for (int i = 0; i < CACHED; i++) {
+		cache[i] = malloc(SIZE);
+		CHECK(cache[i]);
+		memset(cache[i], 1, SIZE);
+	}
+	CHECK(anonymous() > (size_t)CACHED * SIZE);
+}
+
+/* What it freed has left the process too. */
+static void wait_for_shrinker(void)
+{
+	double start = now();
+
+	while (!is_shrunk || anonymous() > (size_t)CACHED * SIZE / 2) {
+		CHECK(now() - start < 20);
+		pause_ms(10);
+	}
+	printf("figure: seconds-until-a-sleeper's-cache-is-gone %.3g s\n",
+	       now() - start);
+}
+
 static int watch(const char *path)
 {
 	size_t before = anonymous();
@@ -133,7 +175,10 @@ static int watch(const char *path)
 	CHECK(!reported("reclaim_request_bytes"));
 	malloc_trim(0);
 	CHECK(reported("reclaim_request_bytes"));
+	fill_cache();
 	wait_until_parked();
+	CHECK(write(fd, "x", 1) == 1);
+	wait_for_shrinker();
 	return 0;
 }
 
@@ -160,17 +205,22 @@ static int test_watch(void)
 	return status;
 }
 
-/* Says so when it sleeps, then waits for news from the group. */
+/*
+ * Says so when it sleeps, then waits for news from the group; its cache is to
+ * go to the kernel then.
+ */
 static int sleeper(const char *fd)
 {
 	unsigned long had;
 
 	use_and_free();
+	fill_cache();
 	wait_until_parked();
 	had = reported("reclaim_news");
 	CHECK(write(atoi(fd), "p", 1) == 1);
 	wait_for_news(had);
 	CHECK(is_parked());
+	wait_for_shrinker();
 	return 0;
 }
 
