@@ -15,8 +15,8 @@
  * If the kernel refuses that much, it is asked for just what is wanted.
  * Steps below a huge page also keep the kernel from backing the first
  * touch of a small heap with one, where it would do so always; once
- * there is more, arena/huge.h has a say.  Where memory is locked (mlockall) what
- * is committed is resident at once.
+ * there is more, arena/huge.h has a say.  Where memory is locked (mlockall),
+ * what is committed is resident at once.
  *
  * A step into a pageblock of the other migratetype leaves the rest of it to
  * that type and begins the next; in the zone's first pageblock they mix.
