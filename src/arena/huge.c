@@ -13,6 +13,9 @@ enum {
 	MOST_BORDERS = 1024,
 	FIRST_PAUSE = 16, /* steps of a MiB */
 	LAST_PAUSE = 1 << 12,
+	/* pageblocks that a tick looks at, and ranges that become huge */
+	LOOKED_AT = 128,
+	RANGES = 8,
 };
 
 enum { UNKNOWN, OFF, ON };
@@ -104,11 +107,16 @@ void qr_huge_note_mapping(void *addr, size_t size)
 
 /* ---- pageblocks ---- */
 
-bool qr_huge_wanted(const struct qr_zone *zone)
+static bool is_large(const struct qr_zone *zone)
 {
 	return atomic_load_explicit(&huge.state, memory_order_relaxed) == ON &&
-	       !atomic_load_explicit(&huge.pause, memory_order_relaxed) &&
 	       qr_zone_resident(zone) >= LEAST_RESIDENT;
+}
+
+bool qr_huge_wanted(const struct qr_zone *zone)
+{
+	return !atomic_load_explicit(&huge.pause, memory_order_relaxed) &&
+	       is_large(zone);
 }
 
 static void note_huge_step(uint64_t time)
@@ -229,6 +237,63 @@ enum qr_huge_left qr_huge_leave(struct qr_zone *zone, size_t frame,
 		left = QR_HUGE_BLOCK;
 	}
 	return left;
+}
+
+/* ---- pageblocks that are full ---- */
+
+/*
+ * Slabs only: a run is resident in our books once it is handed out, whether
+ * or not the program has touched all of it.
+ */
+static bool is_full(const struct qr_zone *zone, size_t frame)
+{
+	const struct qr_pageblock *block =
+		qr_span_pageblock(zone->span, frame);
+
+	return block->migratetype == QR_MIGRATE_SLAB && !block->huge &&
+	       qr_span_count_resident(zone->span, frame, QR_PAGEBLOCK_FRAMES) ==
+		       QR_PAGEBLOCK_FRAMES;
+}
+
+struct range {
+	size_t from, to;
+};
+
+/* zone->lock is held: how many ranges became huge, the kernel's word apart. */
+static size_t enter_full(struct qr_zone *zone, struct range ranges[RANGES])
+{
+	size_t n = 0, at = qr_max(zone->huge_next, zone->start);
+
+	for (unsigned i = 0; i < LOOKED_AT && n < RANGES; i++) {
+		if (at + QR_PAGEBLOCK_FRAMES > zone->frontier)
+			break;
+		if (is_full(zone, at) && qr_huge_may_enter(zone, at)) {
+			set(zone, at, true);
+			if (!n || ranges[n - 1].to != at)
+				ranges[n++].from = at;
+			ranges[n - 1].to = at + QR_PAGEBLOCK_FRAMES;
+		}
+		at += QR_PAGEBLOCK_FRAMES;
+	}
+	zone->huge_next = at + QR_PAGEBLOCK_FRAMES > zone->frontier ? 0 : at;
+	return n;
+}
+
+void qr_huge_age(struct qr_zone *zone)
+{
+	struct range ranges[RANGES];
+	size_t n = 0;
+
+	/* so that no pageblock leaves before the kernel knows it entered */
+	qr_lock_acquire(&zone->purge_lock);
+	qr_lock_acquire(&zone->lock);
+	/* what is isolated now may be on its way in or out */
+	if (huge.wish == QR_HUGE_AUTO && is_large(zone) && !zone->nr_isolated)
+		n = enter_full(zone, ranges);
+	qr_lock_release(&zone->lock);
+	for (size_t i = 0; i < n; i++)
+		tell(zone, ranges[i].from, ranges[i].to, true);
+	qr_lock_release(&zone->purge_lock);
 }
 
 /* ---- the kernel ---- */

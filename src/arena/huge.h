@@ -10,6 +10,8 @@
  *							committed
  *	a pageblock	huge; had as a whole		it is the next step of
  *							fault-ahead
+ *	pageblocks	huge, when khugepaged likes	a tick finds nothing to purge,
+ *							and them full of slabs
  *	a pageblock	no huge pages any more		a part of it is purged
  *
  * So khugepaged, which makes huge pages of what a program has touched, never
@@ -79,6 +81,12 @@ int qr_huge_tell_enter(const struct qr_zone *zone, size_t frame);
 void qr_huge_tell_leave(const struct qr_zone *zone, size_t frame,
 			unsigned order);
 void qr_huge_tell_leave_all(const struct qr_zone *zone, size_t frontier);
+
+/*
+ * A tick of the reclaimer's clock in which there was nothing to purge: some of
+ * the pageblocks that are resident as a whole become huge.
+ */
+void qr_huge_age(struct qr_zone *zone);
 
 /* A step of fault-ahead of @order took so much of the thread's time. */
 void qr_huge_note_step(unsigned order, uint64_t ns);

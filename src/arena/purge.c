@@ -324,8 +324,10 @@ size_t qr_zone_age(struct qr_zone *zone)
 {
 	size_t keep, purged;
 
-	if (turn_windows(zone, &keep) < LEAST_FRAMES)
+	if (turn_windows(zone, &keep) < LEAST_FRAMES) {
+		qr_huge_age(zone);
 		return 0;
+	}
 	purged = qr_zone_purge(zone, keep);
 	strip(zone);
 	return purged;

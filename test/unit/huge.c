@@ -252,6 +252,27 @@ Test(huge, dear_steps_are_tried_ever_less_often, .fini = remove_tree)
 	cr_assert(qr_huge_wanted(zone));
 }
 
+Test(huge, a_heap_that_stays_becomes_huge_where_it_is_full, .fini = remove_tree)
+{
+	struct qr_zone *zone = init(QR_HUGE_AUTO, "always [madvise] never");
+	size_t runs = 0, blocks;
+
+	qr_huge_dear = 0;
+	grow_to(zone, SMALL);
+	/* runs, of which nobody knows whether they are touched */
+	for (; runs < 8 * BLOCK; runs += BLOCK / 2)
+		cr_assert(qr_run_alloc(0, BLOCK / 2, 0, NULL));
+	qr_nodes_trim(0);
+	blocks = (zone->frontier - zone->start) / BLOCK;
+	for (int tick = 0; tick < 4; tick++)
+		qr_zone_age(zone);
+	cr_assert_gt(zone->nr_huge, blocks - 8 - 4);
+	cr_assert_leq(zone->nr_huge, blocks - 8);
+	cr_assert_leq(qr_huge_nr_borders(), 4u);
+	cr_assert_eq(advised(zone, "hg"), zone->nr_huge * HUGE);
+	check_zones();
+}
+
 /* A huge pageblock, not the first. */
 static size_t some_huge(const struct qr_zone *zone)
 {
