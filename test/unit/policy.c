@@ -2,6 +2,7 @@
 
 #include "arena/large.h"
 #include "arena/policy.h"
+#include "arena/vma.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -217,5 +218,36 @@ Test(policy, a_process_that_is_bound_is_bound_by_the_kernel)
 	cr_assert_eq(mode, STRICT);
 	cr_assert_eq(nodes, 1u);
 	cr_assert(kernel_policy(large, &mode, &nodes));
+	cr_assert_eq(mode, STRICT);
+}
+
+/* Addresses that were kept because there were too many mappings. */
+Test(policy, a_parked_mapping_forgets_the_policy_of_its_last_owner)
+{
+	enum { N = 100 };
+	static char *mappings[N];
+	size_t size = 5 * MIB;
+	uint64_t nodes;
+	int mode;
+
+	init_nodes(3);
+	qr_large_set_limit(0);
+	qr_vma_set_limit(16);
+	qr_policy_set_thread(number(QR_POLICY_BIND, 1));
+	for (int i = 0; i < N; i++)
+		cr_assert_not_null(mappings[i] = qr_large_alloc(size, 1, NULL));
+	if (!kernel_policy(mappings[0], &mode, &nodes))
+		cr_skip_test("a kernel without memory policies");
+	cr_assert_eq(mode, STRICT);
+	for (int i = 0; i < N; i += 2)
+		cr_assert(qr_large_free(mappings[i]));
+	qr_policy_set_thread(QR_NO_POLICY);
+	for (int i = 0; i < N / 2; i++) {
+		void *p = qr_large_alloc(size, 1, NULL);
+
+		cr_assert(p && kernel_policy(p, &mode, &nodes));
+		cr_assert_eq(mode, DEFAULT, "mapping %d", i);
+	}
+	cr_assert(kernel_policy(mappings[1], &mode, &nodes));
 	cr_assert_eq(mode, STRICT);
 }
