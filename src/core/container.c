@@ -20,6 +20,8 @@ static const size_t PRESSED_KEEP = (size_t)1 << 20;
 static const size_t LEAST_STEP = (size_t)1 << 20;
 static const size_t MOST_STEP = (size_t)64 << 20;
 
+const char *qr_container_root = "";
+
 static atomic_flag looking = ATOMIC_FLAG_INIT;
 /* Whose turn it is to look. */
 static struct qr_cgroup group;
@@ -88,7 +90,7 @@ static void move_mark(size_t bytes)
 /* Looks for the group again where it is gone. */
 static bool read_group(struct qr_cgroup_memory *ret_memory)
 {
-	if (!found && qr_cgroup_find("", "memory", &group))
+	if (!found && qr_cgroup_find(qr_container_root, "memory", &group))
 		return false;
 	found = qr_cgroup_memory_read(&group, ret_memory) == 0;
 	return found;

@@ -46,4 +46,6 @@ size_t qr_container_limit(void);
 
 void qr_container_after_fork(void); /* in the child */
 
+extern const char *qr_container_root; /* "" but for tests */
+
 #endif
