@@ -14,7 +14,8 @@
  * Large objects are counted whole and exactly.  A zone counts its frames under
  * its own lock and tells in steps, so that threads do not meet here: used may
  * be wrong by QR_BUDGET_STEP frames a zone.  Our own structures are counted
- * and never refused.
+ * and never refused.  Not counted are the per-CPU arrays, and what a huge page
+ * has beside the frames in use (option "thp").
  *
  * Locking: none; relaxed, because nothing else follows from the figures.
  */
