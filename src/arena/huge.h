@@ -10,8 +10,8 @@
  *							committed
  *	a pageblock	huge; had as a whole		it is the next step of
  *							fault-ahead
- *	pageblocks	huge, when khugepaged likes	a tick finds nothing to purge,
- *							and them full of slabs
+ *	a pageblock	huge, if khugepaged likes	slabs fill it, and
+ *							nobody purges
  *	a pageblock	no huge pages any more		a part of it is purged
  *
  * So khugepaged, which makes huge pages of what a program has touched, never

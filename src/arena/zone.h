@@ -96,7 +96,7 @@ struct qr_zone {
 	size_t peak;			/* of these, as of the last tick */
 	uint8_t fault_order;		/* next step of arena/fault.c */
 	size_t nr_huge;			/* pageblocks */
-	size_t huge_next;		/* pageblock that qr_huge_age looks at */
+	size_t huge_next;		/* frame that qr_huge_age looks at */
 	size_t charged;			/* frames that arena/budget.h knows */
 	struct qr_zone_counters counters;
 };

@@ -89,18 +89,50 @@ Test(huge, another_size_is_none, .fini = remove_tree)
  * Zones
  */
 
+/*
+ * Bytes of [@low, @high) that lie in mappings with a flag of smaps: "hg" is
+ * advised huge, "nh" not huge.
+ */
+static size_t advised_in(uintptr_t low, uintptr_t high, const char *flag)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	unsigned long from = 0, to = 0, a, b;
+	char line[512], word[8];
+	size_t sum = 0;
+
+	cr_assert(file);
+	snprintf(word, sizeof(word), " %s", flag);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
+			from = qr_max(a, low);
+			to = qr_min(b, high);
+		} else if (!strncmp(line, "VmFlags:", 8) &&
+			   strstr(line, word) && from < to) {
+			sum += to - from;
+		}
+	}
+	fclose(file);
+	return sum;
+}
+
+static size_t advised(const struct qr_zone *zone, const char *flag)
+{
+	return advised_in(qr_span_addr(zone->span, zone->start),
+			  qr_span_addr(zone->span, zone->end), flag);
+}
+
+/* An emulator may not tell the kernel, or not tell us. */
 static void need_huge_pages(void)
 {
-	size_t size = 2 * (size_t)HUGE;
+	size_t size = 2 * (size_t)HUGE, told;
 	void *p = qr_map_map(size, HUGE);
-	int rc = qr_page_size() == QR_FRAME_SIZE
-			 ? qr_map_advise_huge(p, size, true)
-			 : -1;
+	int rc = qr_map_advise_huge(p, size, true);
 
 	if (rc == 0)
 		rc = qr_map_populate(p, size);
+	told = advised_in((uintptr_t)p, (uintptr_t)p + size, "hg");
 	qr_map_unmap(p, size);
-	if (rc)
+	if (rc || told != size || qr_page_size() != QR_FRAME_SIZE)
 		cr_skip_test("the kernel has no huge pages of 2 MiB");
 }
 
@@ -126,34 +158,6 @@ static void grow_to(struct qr_zone *zone, size_t frames)
 		cr_assert(page);
 		touch(page, 1);
 	}
-}
-
-/*
- * Bytes of the zone that lie in mappings with a flag of smaps: "hg" is advised
- * huge, "nh" not huge.
- */
-static size_t advised(const struct qr_zone *zone, const char *flag)
-{
-	uintptr_t low = qr_span_addr(zone->span, zone->start);
-	uintptr_t high = qr_span_addr(zone->span, zone->end);
-	FILE *file = fopen("/proc/self/smaps", "r");
-	unsigned long from = 0, to = 0, a, b;
-	char line[512], word[8];
-	size_t sum = 0;
-
-	cr_assert(file);
-	snprintf(word, sizeof(word), " %s", flag);
-	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx ", &a, &b) == 2) {
-			from = qr_max(a, low);
-			to = qr_min(b, high);
-		} else if (!strncmp(line, "VmFlags:", 8) &&
-			   strstr(line, word) && from < to) {
-			sum += to - from;
-		}
-	}
-	fclose(file);
-	return sum;
 }
 
 static size_t zone_size(const struct qr_zone *zone)
