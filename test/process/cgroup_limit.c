@@ -2,13 +2,13 @@
  * Under a cgroup's memory limit nobody says NULL, the kernel kills: so a
  * program whose live memory fits must not be killed for what the allocator
  * keeps.  Limit 256 MiB; up to 180 MiB live, of sizes from 16 bytes to 8 MiB,
- * of which a half is freed and allocated anew, thirty times.  How others fare
+ * of which a half is freed and allocated anew, fifteen times.  How others fare
  * is printed.
  */
 #include "group.h"
 
 enum { SLOTS = 1 << 18 };
-enum { PHASES = 30 };
+enum { PHASES = 15 };
 static const size_t limit = 256 * MIB, live_bar = 180 * MIB;
 
 static struct {
