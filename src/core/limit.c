@@ -197,9 +197,8 @@ static bool raise_bar(struct qr_need *need)
 {
 	if (need->nr_raised++ >= MOST_RAISES)
 		return false;
-	qr_budget_set_bar(
-		qr_max(get_limit(),
-		       qr_budget_used() + need->size + SLACK + step()));
+	qr_budget_set_bar(qr_max(get_limit(), qr_budget_used() + need->size +
+						      SLACK + step()));
 	count(&nr_raised);
 	return true;
 }
@@ -245,14 +244,21 @@ static bool relieve_kernel(struct qr_need *need)
 static void report(size_t size)
 {
 	static _Atomic bool reported;
-	unsigned sections = QUARRY_SLABINFO | QUARRY_ZONEINFO | QUARRY_VMSTAT;
+	unsigned sections = QUARRY_MEMORY | QUARRY_SLABINFO | QUARRY_ZONEINFO |
+			    QUARRY_VMSTAT;
+	size_t max = get_limit();
 	struct qr_out out;
 
 	if (qr_option(QR_OPT_OOM) != REPORT ||
 	    atomic_exchange_explicit(&reported, true, memory_order_relaxed))
 		return;
-	qr_warn("no memory for %zu bytes; %zu are held, the limit is %zu", size,
-		qr_budget_used(), get_limit());
+	if (max)
+		qr_warn("no memory for %zu bytes; %zu are held, the limit is "
+			"%zu",
+			size, qr_budget_used(), max);
+	else
+		qr_warn("no memory for %zu bytes; %zu are held", size,
+			qr_budget_used());
 	qr_out_init_fd(&out, 2);
 	qr_report_write(&out, QUARRY_TEXT, sections);
 	qr_out_flush(&out);

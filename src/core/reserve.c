@@ -4,7 +4,7 @@
 #include "sys/map.h"
 
 static _Atomic(void *) addresses;
-static _Atomic bool opened; /* once */
+static _Atomic bool opened;	  /* once */
 static _Atomic size_t refused_at; /* bytes used, and 1; 0: never */
 
 void qr_reserve_fill(void)

@@ -86,7 +86,8 @@ static int run(char *self, int resource, const char *size, const char *options,
 	*ret_reports = 0;
 	while ((n = read(ends[0], buffer, sizeof(buffer) - 1)) > 0) {
 		buffer[n] = 0;
-		*ret_reports += strstr(buffer, "quarry: no memory for ") != NULL;
+		*ret_reports +=
+			strstr(buffer, "quarry: no memory for ") != NULL;
 		/* what failed, if something did */
 		if (strstr(buffer, "not so"))
 			fputs(buffer, stdout);
@@ -98,8 +99,8 @@ static int run(char *self, int resource, const char *size, const char *options,
 
 int main(int argc, char **argv)
 {
-	static const char *const sizes[] = {"24", "700", "5000", "40000",
-					    "300000", "5000000"};
+	static const char *const sizes[] = {"24",    "700",    "5000",
+					    "40000", "300000", "5000000"};
 
 	check_library();
 	if (argc == 2) {

@@ -316,8 +316,8 @@ static void threads(void)
 		CHECK(!pthread_join(thread[i], NULL));
 	printf("figure: with %d threads: limit met %zu times, shrinkers called "
 	       "%zu times, %zu requests refused\n",
-	       NR_THREADS, vmstat("\"limit_events\":"), vmstat("\"shrinker_calls\":"),
-	       vmstat("\"refusals\":"));
+	       NR_THREADS, vmstat("\"limit_events\":"),
+	       vmstat("\"shrinker_calls\":"), vmstat("\"refusals\":"));
 	CHECK(vmstat("\"limit_events\":") > 0);
 	CHECK(vmstat("\"shrinkers\":") == 0);
 }

@@ -113,8 +113,7 @@ Test(shrinker, a_run_within_a_run_calls_nothing)
 	cr_assert_str_eq(calls, "rr");
 }
 
-static struct stock leaving = {'l', 100}, other = {'o', 100},
-		    late = {'n', 100};
+static struct stock leaving = {'l', 100}, other = {'o', 100}, late = {'n', 100};
 
 static size_t leave(void *arg, size_t bytes)
 {
