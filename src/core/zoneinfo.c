@@ -51,7 +51,7 @@ static const struct qr_figure figures[NR] = {
 	[FAULTED] = {"faulted", QR_COUNTER, QR_PAGES,
 		     "frames had before their first use, ever"},
 	[HUGE_NOW] = {"huge", QR_GAUGE, QR_PAGES,
-		      "resident frames in pageblocks that are huge"},
+		      "resident frames that are in huge pages, or may be"},
 	[HUGE_FAULTED] = {"huge_faulted", QR_COUNTER, QR_NUMBER,
 			  "pageblocks that became huge, ever"},
 	[HUGE_LEFT] = {"huge_left", QR_COUNTER, QR_NUMBER,
