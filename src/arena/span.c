@@ -67,6 +67,24 @@ static bool reserve_whole(struct qr_span *span, size_t frames)
 }
 
 /*
+ * Whether a span there would have addresses of another one's.  Of an extended
+ * span the kernel does not know: it has no frames mapped yet.
+ */
+static bool meets_another(uintptr_t base, size_t size)
+{
+	unsigned n = atomic_load_explicit(&qr_nr_spans, memory_order_relaxed);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct qr_span *other = &qr_spans[i];
+
+		if (base < qr_span_addr(other, other->nr_frames) &&
+		    other->base < base + size)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Only the metadata, at an address with room behind it: as far below the
  * place that the kernel offers as the limit could ever be spent.
  */
@@ -85,7 +103,8 @@ static bool reserve_metadata(struct qr_span *span, size_t frames)
 
 		if ((uintptr_t)hint <= 2 * size * tries)
 			break;
-		if (qr_map_reserve_at((void *)at, meta))
+		if (meets_another(at, size) ||
+		    qr_map_reserve_at((void *)at, meta))
 			continue;
 		span->raw_base = at;
 		span->raw_size = meta;

@@ -155,6 +155,24 @@ Test(span, an_extended_span_costs_the_addresses_of_its_metadata)
 	memset((void *)qr_span_addr(span, first), 1, 16 * MIB);
 }
 
+/* Though the kernel would have had the addresses free. */
+Test(span, extended_spans_have_addresses_of_their_own)
+{
+	struct qr_span *spans[3];
+
+	need_cheap_addresses();
+	for (int i = 0; i < 3; i++) {
+		spans[i] = reserve(64 * MIB, 2, true);
+		cr_assert(spans[i] && spans[i]->extended);
+		/* the next one is offered another place, not far from it */
+		for (int k = 0; k < 16; k++)
+			cr_assert(qr_map_reserve(MIB, qr_page_size()));
+		for (int k = 0; k < i; k++)
+			cr_assert(spans[i]->base + 64 * MIB <= spans[k]->base ||
+				  spans[k]->base + 64 * MIB <= spans[i]->base);
+	}
+}
+
 Test(span, frames_of_an_extended_span_that_somebody_else_took_are_refused)
 {
 	struct qr_span *span = reserve(64 * MIB, 1, true);
