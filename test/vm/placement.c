@@ -96,7 +96,8 @@ int main(void)
 			printf("round %d, CPU %u: %zu of %zu pages on node "
 			       "%u\n",
 			       round, cpu, pages[node], all, node);
-			CHECK(pages[node] == all, "CPU %u", cpu);
+			CHECK(pages[node] == all, "CPU %u, %zu KiB free", cpu,
+			      node_memory(node, "MemFree") >> 10);
 		}
 	}
 	all_at_once(cpus);
