@@ -1,16 +1,8 @@
 #include "slab/barn.h"
 
-#include "arena/budget.h"
 #include "arena/meta.h"
-#include "slab/pcpu.h"
 
 #include <string.h>
-
-enum {
-	SHARE_SHIFT = 9, /* of the heap, in one barn */
-	LEAST_BYTES = 1 << 13,
-	LEAST_SHARED = 1 << 15, /* where there are CPUs to go between */
-};
 
 size_t qr_barn_get(struct qr_barn *barn, void **objects, size_t n)
 {
@@ -52,17 +44,6 @@ static bool build(struct qr_cache *cache, struct qr_barn *barn)
 	return true;
 }
 
-/* How many objects more a barn may hold. */
-static size_t room(const struct qr_cache *cache, uint32_t top)
-{
-	size_t least = qr_pcpu_nr_regions() > 1 ? LEAST_SHARED : LEAST_BYTES;
-	size_t bytes =
-		qr_clamp(qr_budget_used() >> SHARE_SHIFT, least, QR_BARN_BYTES);
-	size_t n = qr_min(cache->barn_capacity, bytes / cache->size);
-
-	return n > top ? n - top : 0;
-}
-
 size_t qr_barn_put(struct qr_cache *cache, struct qr_barn *barn,
 		   void *const *objects, size_t n)
 {
@@ -73,7 +54,7 @@ size_t qr_barn_put(struct qr_cache *cache, struct qr_barn *barn,
 		return 0;
 	qr_lock_acquire(&barn->lock);
 	top = barn->nr_objects;
-	n = qr_min(n, room(cache, top));
+	n = qr_min(n, barn->capacity - top);
 	for (size_t i = 0; i < n; i++)
 		barn->objects[top + i] = objects[i];
 	__atomic_store_n(&barn->nr_objects, top + (uint32_t)n,

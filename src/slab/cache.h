@@ -30,7 +30,7 @@ enum {
 	QR_MAX_GENERAL = 2 * QR_NR_CLASSES,
 	QR_NR_BUCKETS = 4,		/* of slabs, by how full they are */
 	QR_MAX_BATCH = 128,		/* objects moved at once */
-	QR_BARN_BYTES = 1 << 17,	/* of objects, the most in a barn */
+	QR_BARN_BYTES = 1 << 16,	/* of objects, the most in a barn */
 	QR_CACHE_NAME = 32,
 };
 

@@ -7,7 +7,10 @@
 
 enum {
 	HOT_MISSES = 8, /* of the CPU, between two of the row */
+	FEW = 32,
 	TURNS = 2,
+	MANY = 1 << 7, /* in aux->turns: no topping up */
+	NEAR_BYTES = 1 << 14, /* arrays of objects that these add */
 	/* of objects that a change of roles tops up to */
 	ROUND_BYTES = 1 << 15,
 };
@@ -22,6 +25,7 @@ static void grow(struct qr_site *site, size_t most)
 		return;
 	site->capacity = n;
 	__atomic_store_n(&site->aux->capacity, (uint16_t)n, __ATOMIC_RELAXED);
+	__atomic_store_n(&site->aux->turns, 0, __ATOMIC_RELAXED);
 }
 
 /*
@@ -46,13 +50,23 @@ static void note_miss(struct qr_site *site)
 static bool note_turn(struct qr_site *site)
 {
 	uint8_t *turns = &site->aux->turns;
-	unsigned n = __atomic_load_n(turns, __ATOMIC_RELAXED) + 1u;
-	bool due = n >= TURNS;
+	uint8_t n = __atomic_load_n(turns, __ATOMIC_RELAXED);
+	bool due = n % MANY >= TURNS - 1;
 
-	__atomic_store_n(turns, due ? 0 : (uint8_t)n, __ATOMIC_RELAXED);
-	if (due)
-		grow(site, qr_row_bytes() / 4);
-	return due;
+	__atomic_store_n(turns, due ? n - n % MANY : n + 1, __ATOMIC_RELAXED);
+	if (due && (size_t)2 * site->capacity * site->cache->size < NEAR_BYTES)
+		grow(site, NEAR_BYTES);
+	return due && n < MANY;
+}
+
+/*
+ * A full array left while the other had objects: more go round than it can
+ * take.
+ */
+static void note_many(struct qr_site *site, struct qr_row row)
+{
+	if (row.at != row.al)
+		__atomic_store_n(&site->aux->turns, MANY, __ATOMIC_RELAXED);
 }
 
 /* Between arrays and nodes */
@@ -141,7 +155,12 @@ static void verify_array(const struct qr_site *site, struct qr_row row)
 		qr_row_verify(site->cache, copy, n);
 }
 
-static void change_roles(const struct qr_site *site, struct qr_row row)
+/*
+ * And, with it, push @pushed, or pop an object if that is NULL.  Returns what
+ * was pushed or popped; NULL: nothing was done.
+ */
+static void *change_roles(const struct qr_site *site, struct qr_row row,
+			  void *pushed)
 {
 	unsigned bottom = qr_row_free_bottom(site->cache, row);
 	struct qr_row next = {
@@ -150,9 +169,20 @@ static void change_roles(const struct qr_site *site, struct qr_row row)
 		.ft = row.al,
 		.fl = row.al + qr_site_limit(site, qr_row_is_small(row)),
 	};
+	void *object = pushed;
+	int rc;
 
 	verify_array(site, row);
-	qr_row_change(site, row, next, NULL, NULL, 0);
+	if (pushed) {
+		next.ft++;
+		rc = qr_row_change(site, row, next, &site->region[row.al],
+				   &object, 1);
+	} else {
+		next.at--;
+		rc = qr_row_change(site, row, next, &object,
+				   &site->region[row.ft - 1], 1);
+	}
+	return rc ? NULL : object;
 }
 
 /* As change_roles, for a machine with several nodes: strangers go home. */
@@ -225,18 +255,21 @@ static void top_up(const struct qr_site *site, struct qr_row row)
 		put_batch(site->cache, (unsigned)site->id, objects, more);
 }
 
-static void turn(struct qr_site *site, struct qr_row row)
+/* As change_roles; NULL: the roles may have been changed. */
+static void *turn(struct qr_site *site, struct qr_row row, void *pushed)
 {
 	bool due = note_turn(site);
+	void *object = NULL;
 
 	if (qr_likely(qr_nr_nodes() == 1))
-		change_roles(site, row);
+		object = change_roles(site, row, pushed);
 	else
 		change_roles_at_home(site, row);
 	if (qr_row_is_small(row) && site->capacity > QR_SMALL_CAPACITY)
 		move_to_full(site, qr_row_read(site));
 	if (due)
 		top_up(site, qr_row_read(site));
+	return object;
 }
 
 /* malloc's miss */
@@ -299,7 +332,9 @@ void *qr_pcpu_alloc(struct qr_cache *cache)
 		} else if (!qr_row_is_plausible(cache, row)) {
 			continue;
 		} else if (row.ft > qr_row_free_bottom(cache, row)) {
-			turn(&site, row);
+			object = turn(&site, row, NULL);
+			if (object)
+				return object;
 		} else {
 			return refill(&site, row);
 		}
@@ -309,16 +344,26 @@ void *qr_pcpu_alloc(struct qr_cache *cache)
 
 /* free's miss */
 
+/*
+ * How many of @n freed objects leave a full array.  With few objects half of
+ * them stays: a program that goes round with somewhat more than there is room
+ * for would give all back and be short of some at the next turn.
+ */
+static unsigned leaving(unsigned n)
+{
+	return n < FEW ? n - n / 2 : n;
+}
+
 static void flush(struct qr_site *site, struct qr_row row)
 {
 	void *objects[QR_MAX_BATCH];
-	unsigned bottom = qr_row_free_bottom(site->cache, row);
-	size_t n = row.ft - bottom;
+	size_t n = leaving(row.ft - qr_row_free_bottom(site->cache, row));
 	struct qr_row next = row;
 
-	next.ft = bottom;
-	if (qr_row_change(site, row, next, objects, &site->region[bottom], n))
+	next.ft -= (unsigned)n;
+	if (qr_row_change(site, row, next, objects, &site->region[next.ft], n))
 		return;
+	note_many(site, row);
 	note_miss(site);
 	if (site->capacity > QR_SMALL_CAPACITY)
 		move_to_full(site, next);
@@ -350,7 +395,8 @@ void qr_pcpu_free(struct qr_cache *cache, void *object)
 		} else if (!qr_row_is_plausible(cache, row)) {
 			continue;
 		} else if (row.at == row.al) {
-			turn(&site, row);
+			if (turn(&site, row, object))
+				return;
 		} else if (row.fl < limit) {
 			next.fl = limit;
 			qr_row_change(&site, row, next, NULL, NULL, 0);

@@ -146,7 +146,6 @@ Test(slab, barns_hand_out_the_latest_first_and_stay_in_bounds)
 	size_t put = 0, n;
 
 	slab_init();
-	qr_budget_add(256 * MIB); /* as if */
 	cache = cache_of(128);
 	barn = &qr_cache_node(cache, 0)->barn;
 	cr_assert_eq(qr_barn_get(barn, out, 4), 0);
