@@ -278,23 +278,40 @@ static bool keep_empty(const struct qr_cache_node *node)
 	return node->nr_slabs == 1;
 }
 
+/* Set the free bits of @n objects of one slab; false: one is free already. */
+static bool set_bits(const struct qr_cache *cache, struct qr_page *page,
+		     void *const *objects, size_t n, size_t *ret_bad)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned nr = qr_slab_index(cache, (uintptr_t)objects[i]);
+		uint64_t bit = UINT64_C(1) << nr % 64;
+		uint64_t *word = map_word(page, nr / 64);
+
+		if (qr_unlikely(*word & bit)) {
+			*ret_bad = i;
+			return false;
+		}
+		*word |= bit;
+	}
+	return true;
+}
+
+/* @n objects of one slab; the slab, if it is empty now and not to be kept. */
 static struct qr_page *put_locked(struct qr_cache *cache,
 				  struct qr_cache_node *node,
-				  struct qr_page *page, void *object)
+				  struct qr_page *page, void *const *objects,
+				  size_t n)
 {
-	unsigned i = qr_slab_index(cache, (uintptr_t)object);
-	uint64_t bit = UINT64_C(1) << i % 64;
-	uint64_t *word = map_word(page, i / 64);
+	size_t bad = 0;
 
 	/* the slab may even be gone, when all its objects were free before */
 	if (qr_unlikely(page->state != QR_PAGE_SLAB || page->cache != cache ||
-			*word & bit)) {
+			!set_bits(cache, page, objects, n, &bad))) {
 		qr_lock_release(&node->lock);
-		qr_misuse_double_free(object, cache);
+		qr_misuse_double_free(objects[bad], cache);
 	}
-	*word |= bit;
-	page->inuse--;
-	node->nr_inuse--;
+	page->inuse = (uint16_t)(page->inuse - n);
+	node->nr_inuse -= n;
 	rebucket(node, page);
 	if (page->inuse || keep_empty(node))
 		return NULL;
@@ -304,6 +321,19 @@ static struct qr_page *put_locked(struct qr_cache *cache,
 	return page;
 }
 
+/* How many of @objects, from the first on, are of its slab. */
+static size_t count_of_slab(const struct qr_cache *cache, void *const *objects,
+			    size_t n)
+{
+	uintptr_t start = qr_slab_start(cache, (uintptr_t)objects[0]);
+	size_t same = 1;
+
+	while (same < n &&
+	       qr_slab_start(cache, (uintptr_t)objects[same]) == start)
+		same++;
+	return same;
+}
+
 /* Objects of one node; @next collects what belongs to another. */
 static size_t flush_node(struct qr_cache *cache, unsigned cpu,
 			 void *const *objects, size_t n, void **next)
@@ -311,17 +341,20 @@ static size_t flush_node(struct qr_cache *cache, unsigned cpu,
 	struct qr_page *empty[QR_MAX_BATCH];
 	unsigned node_nr = page_node(page_of(cache, objects[0]));
 	struct qr_cache_node *node = qr_cache_node(cache, node_nr);
-	size_t nr_empty = 0, nr_next = 0;
+	size_t nr_empty = 0, nr_next = 0, same;
 
 	qr_lock_acquire(&node->lock);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i += same) {
 		struct qr_page *page = page_of(cache, objects[i]);
 
+		same = count_of_slab(cache, objects + i, n - i);
 		if (qr_unlikely(page_node(page) != node_nr)) {
-			next[nr_next++] = objects[i];
+			memmove(next + nr_next, objects + i,
+				same * sizeof(*next));
+			nr_next += same;
 			continue;
 		}
-		page = put_locked(cache, node, page, objects[i]);
+		page = put_locked(cache, node, page, objects + i, same);
 		if (page)
 			empty[nr_empty++] = page;
 	}
