@@ -11,8 +11,8 @@
  *	wanted: order 4 of type SLAB
  *	1 resident, of the own type	the smallest that fits
  *	  several that touch		if a run may begin anywhere
- *	2 resident, of the other type	whole pageblocks, which change sides; for
- *					runs, which go soon, any that fits
+ *	2 resident, of the other type	whole pageblocks, which change sides;
+ *					for runs, which go soon, any that fits
  *	3 clean, of the own type
  *	4 clean, of the other type	whole pageblocks only
  *	5 any of the other type		if the zone is small, or cannot grow

@@ -27,7 +27,10 @@ void *qr_large_alloc(size_t size, size_t align, bool *ret_zero);
  */
 void *qr_large_realloc(void *ptr, size_t size);
 
-/* Usable bytes of the live large object that starts at @ptr, else 0.  Lock-free. */
+/*
+ * Usable bytes of the live large object that starts at @ptr, else 0.  Takes no
+ * lock.
+ */
 size_t qr_large_size(const void *ptr);
 
 /* False: no live large object starts at @ptr, nothing was done. */

@@ -8,14 +8,14 @@
  *		cutting and merging a run costs ten times as much
  *
  * Both are bounded in frames, and by a share of the heap, but for the run that
- * was freed last; all of it is resident, and none of it is free
- * as seen from the zone.  A pcp has pages of one node only.
+ * was freed last; all of it is resident, and none of it is free as seen from
+ * the zone.  A pcp has pages of one node only.
  *
  * A CPU is whatever number the caller knows it by (sys/rseq.h), as long as
  * threads that run at once seldom share one.
  *
- * Locking: pcp->lock, one per CPU.  A pcp is set up, at its first use, under
- * qr_span_lock, so that fork, which holds that, has them all.
+ * Locking: pcp->lock (rank PCP), one per CPU.  A pcp is set up, at its first
+ * use, under qr_span_lock, so that fork, which holds that, has them all.
  */
 #ifndef QR_ARENA_PCP_H
 #define QR_ARENA_PCP_H

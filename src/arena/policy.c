@@ -182,8 +182,9 @@ void qr_policy_place_mapping(void *addr, size_t size, unsigned number,
 				addr, size, p->nodes,
 				qr_nearest_node(qr_home_node(), p->nodes));
 	} else if (bound) {
-		qr_map_bind_within(addr, size, bound,
-				   number == QR_VMA_ANY_NODE ? qr_ctz(bound) : number);
+		qr_map_bind_within(
+			addr, size, bound,
+			number == QR_VMA_ANY_NODE ? qr_ctz(bound) : number);
 	} else if (!fresh && number != QR_VMA_ANY_NODE) {
 		qr_map_unbind(addr, size);
 	}

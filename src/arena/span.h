@@ -19,7 +19,8 @@
  *			frames are mapped as the frontier reaches them
  *
  * Locking: a span never changes once qr_spans knows it.  What of it is
- * committed its zones know.  Look-ups take no lock.
+ * committed its zones know.  Look-ups take no lock.  qr_span_lock (rank SPAN)
+ * is held where spans are added, zones grow and pcps and policies are set up.
  */
 #ifndef QR_ARENA_SPAN_H
 #define QR_ARENA_SPAN_H

@@ -55,7 +55,7 @@ enum qr_vma_kind {
 struct qr_vma {
 	uintptr_t start, end;
 	uint8_t kind;
-	uint8_t node;		/* LARGE: qr_policy_of_mapping; else _ANY_NODE */
+	uint8_t node;		/* LARGE: its placement; else ANY_NODE */
 	uint16_t flags;		/* the owner's; never change */
 	_Atomic uint32_t state;	/* the owner's */
 	struct qr_list link;	/* the owner's lists */
@@ -175,7 +175,9 @@ struct qr_vma_stats {
 };
 void qr_vma_read_stats(struct qr_vma_stats *ret_stats);
 
-/* The budget is nearly spent.  May open a file, once, when it first could be. */
+/*
+ * The budget is nearly spent.  May open a file, once, when it first could be.
+ */
 bool qr_vma_tight(void);
 /* So many more mappings of the kernel are used beside those in the tree. */
 void qr_vma_note_others(int more);

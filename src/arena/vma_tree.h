@@ -8,7 +8,7 @@
  *
  *	     [vma 40-50]		first 10, last 90
  *	     /         \		max_gap: widest hole between neighbours
- *	[10-20]       [60-90]	runs: mappings after the kernel merged neighbours
+ *	[10-20]       [60-90]	runs: mappings, as the kernel merges neighbours
  *
  * G. M. Adel'son-Vel'skii and E. M. Landis, "An algorithm for the organization
  * of information" (1962); J. R. Driscoll, N. Sarnak, D. D. Sleator and

@@ -57,7 +57,7 @@ struct qr_zone_counters {
 	uint64_t direct;		/* purges by who freed or took frames */
 	uint64_t direct_purged;		/* frames of these */
 	uint64_t fallbacks;		/* blocks taken from the other type */
-	uint64_t faulted;		/* frames had before they were touched */
+	uint64_t faulted;		/* frames had ahead of their use */
 	uint64_t huge_faulted;		/* pageblocks of these had at once */
 	uint64_t huge_left;		/* pageblocks; see arena/huge.h */
 
@@ -65,7 +65,7 @@ struct qr_zone_counters {
 	uint64_t missed;		/* wished for from another node */
 	uint64_t remote;		/* for CPUs of another node */
 	uint64_t interleaved;		/* the node's turn came */
-	uint64_t foreign;		/* had elsewhere, though wished for here */
+	uint64_t foreign;		/* had elsewhere, but wished for here */
 };
 
 struct qr_zone {
@@ -73,7 +73,7 @@ struct qr_zone {
 	struct qr_lock purge_lock;
 	uint8_t index;			/* in qr_zones */
 	uint8_t node;			/* QR_NO_NODE: there is only one */
-	uint64_t within;		/* nodes we are bound to; 0: we are not */
+	uint64_t within;		/* nodes we are bound to; 0: none */
 	struct qr_span *span;
 	size_t start;			/* frames */
 
@@ -88,7 +88,7 @@ struct qr_zone {
 	struct qr_free_area area[QR_NR_MIGRATETYPES][2];	/* [dirty] */
 	size_t nr_free;			/* frames in free blocks */
 	size_t nr_dirty;		/* of these, resident */
-	size_t nr_isolated;		/* frames in blocks the kernel works on */
+	size_t nr_isolated;		/* frames that the kernel works on */
 	size_t high, share;		/* of nr_dirty; see above */
 	size_t stuck;			/* nr_dirty that no purge could lower */
 	struct qr_window unused;	/* least nr_dirty */

@@ -33,12 +33,12 @@ QR_OPTION(THP, "thp", QR_OPTION_WORD, "auto|always|never", 0, 0, 2,
 	  "always: memory, in small and in sparse heaps; never: faults and "
 	  "misses of the TLB")
 QR_OPTION(LIMIT, "limit", QR_OPTION_SIZE, 0, 0, 0, UINT64_C(1) << 46,
-	  "memory that the process may have by us; 0: no limit. Beyond it caches "
-	  "are dropped and the program's shrinkers called",
+	  "memory that the process may have by us; 0: no limit. Beyond it "
+	  "caches are dropped and the program's shrinkers called",
 	  "near the limit: more page faults")
 QR_OPTION(LIMIT_HARD, "limit_hard", QR_OPTION_BOOL, 0, 0, 0, 1,
 	  "beyond the limit, if nothing helps: on: ENOMEM; off: memory all the "
 	  "same", "none")
 QR_OPTION(OOM, "oom", QR_OPTION_WORD, "quiet|report", 0, 0, 1,
-	  "the first time that memory is refused, write to stderr who holds what",
-	  "none")
+	  "the first time that memory is refused, write to stderr who holds "
+	  "what", "none")

@@ -45,10 +45,10 @@ struct qr_totals {
 	size_t live;		/* bytes in objects of slabs, runs, mappings */
 	size_t mapped;		/* bytes in large mappings that are live */
 	size_t nr_mapped;
-	size_t cached;		/* free objects in arrays, sheaves, slabs */
+	size_t cached;		/* free objects in arrays, barns, slabs */
 	size_t free_dirty;	/* free pages that still have memory */
 	size_t committed;	/* bytes of spans below the frontiers */
-	size_t metadata;	/* bytes of descriptors, rows, trees; estimate */
+	size_t metadata;	/* bytes of descriptors, trees; an estimate */
 	size_t mapped_cached;	/* bytes in large mappings kept for reuse */
 	size_t slab_pages, run_pages, pcp_pages, used_pages;
 };

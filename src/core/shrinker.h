@@ -12,6 +12,8 @@
  * Who unregisters one that is running waits for its end, unless it is that
  * one itself.
  *
+ * Locking: one lock (rank SHRINKERS) for the list and for who runs.
+ *
  * Fork: the child has no run under way but its own thread's.
  */
 #ifndef QR_CORE_SHRINKER_H

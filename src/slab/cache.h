@@ -7,13 +7,14 @@
  *
  * A cache has a number, its row in every CPU's region and the frame byte of
  * its slabs, which is even: 2 to 144 are the general caches, one per size
- * class, 146 to 250 those that a program made.  When those are used up, a cache gets
- * QR_FRAME_SLAB, whose row never hits, and works without arrays.
+ * class, 146 to 250 those that a program made.  When those are used up, a cache
+ * gets QR_FRAME_SLAB, whose row never hits, and works without arrays.
  *
  * Locking: but for its policy, a cache never changes between create and
- * destroy.  The registry
- * (numbers, the list for reports) is guarded by the lock of rank CACHES; only
- * create, destroy, trim and reports take it, so it may be held for long.
+ * destroy.  The registry (numbers, the list for reports) is guarded by the lock
+ * of rank CACHES; only create, destroy, trim, ticks and reports take it, so it
+ * may be held for long.  Barns and nodes have locks of their own (ranks BARN
+ * and SLAB), see there.
  */
 #ifndef QR_SLAB_CACHE_H
 #define QR_SLAB_CACHE_H

@@ -6,6 +6,9 @@
  * A site is a row together with what is needed to change it.  Changes go
  * through qr_row_change(), which does all or nothing; readers may see indices
  * of different moments, and look whether they are plausible before they act.
+ *
+ * Locking: who empties or counts the rows of other CPUs holds drain_lock (rank
+ * DRAIN); where there are no sequences, each region has a lock (rank CPU).
  */
 #ifndef QR_SLAB_ROW_H
 #define QR_SLAB_ROW_H

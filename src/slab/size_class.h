@@ -1,8 +1,8 @@
 /*
  * Size classes: which general cache serves a request.
  *
- *	class	1..8	16, 32, ... 128			steps of 16 bytes
- *		9..72	144, 160, ... 256, 288 ... 32768	8 steps a doubling
+ *	class	1..8	16, 32, ... 128				steps of 16
+ *		9..72	144, 160, ... 256, 288 ... 32768	8 a doubling
  *
  * So a request of more than 128 bytes wastes at most 12.5 %.  A table with a
  * byte for every 16 bytes of request answers in one load: twice the class,

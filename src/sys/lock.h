@@ -30,7 +30,7 @@ enum qr_lock_rank {
 	QR_RANK_CACHES,	/* registry of kmem_caches */
 	QR_RANK_DRAIN,	/* one drain of another CPU's arrays at a time */
 	QR_RANK_CPU,	/* fallback mode: one CPU's arrays */
-	QR_RANK_BARN,	/* full and empty sheaves of one cache and node */
+	QR_RANK_BARN,	/* free objects of one cache and node */
 	QR_RANK_SLAB,	/* slab lists and bitmaps of one cache and node */
 	QR_RANK_LARGE,	/* cache of recently freed large mappings */
 	QR_RANK_VMA,	/* writers of the VMA tree */

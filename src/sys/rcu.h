@@ -13,10 +13,10 @@
  * A writer never waits inside an allocation: it asks now and then whether the
  * time has passed.  What moves time on differs; Meson chooses one of
  *
- *	rcu_urcu.c	liburcu, the bulletproof flavour (M. Desnoyers and others,
- *			"User-Level Implementations of Read-Copy Update", IEEE
- *			TPDS 2012).  Nothing moves but in qr_rcu_hurry(), which
- *			waits.
+ *	rcu_urcu.c	liburcu, the bulletproof flavour (M. Desnoyers and
+ *			others, "User-Level Implementations of Read-Copy
+ *			Update", IEEE TPDS 2012).  Nothing moves but in
+ *			qr_rcu_hurry(), which waits.
  *	rcu_counted.c	counters of readers, after Linux's SRCU, where there is
  *			no liburcu.  qr_rcu_poll() moves time on when it can,
  *			and nobody ever waits.
