@@ -1,5 +1,5 @@
 /*
- * quarry.h, but for the caches: those are in slab/kmem_cache.c.
+ * quarry.h, but for the caches: those are in core/kmem_cache.c.
  */
 #include "quarry.h"
 

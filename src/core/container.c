@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 
 enum {
-	SHARE_SHIFT = 4,   /* a sixteenth of the limit may be kept */
+	SHARE_SHIFT = 4,   /* a sixteenth of the limit: see keep_at_most() */
 	PRESSED_SHIFT = 3, /* less room than an eighth is little */
 	STEP_SHIFT = 6,	   /* of the limit: from mark to mark, at least */
 };
@@ -23,13 +23,13 @@ static const size_t MOST_STEP = (size_t)64 << 20;
 const char *qr_container_root = "";
 
 static atomic_flag looking = ATOMIC_FLAG_INIT;
-/* Whose turn it is to look. */
+/* Of whoever looks. */
 static struct qr_cgroup group;
 static bool found;
 
 /* Relaxed: figures. */
 static _Atomic size_t container_limit = SIZE_MAX;
-static _Atomic size_t kept = SIZE_MAX; /* of what keep_at_most() was told */
+static _Atomic size_t kept = SIZE_MAX; /* what keep_at_most() was told */
 static _Atomic bool was_pressed;
 static _Atomic size_t wanted;
 /* What we use when the group is full, if nobody else changes. */
@@ -45,7 +45,7 @@ static void store(_Atomic size_t *figure, size_t value)
 	atomic_store_explicit(figure, value, memory_order_relaxed);
 }
 
-/* What may be kept ready in zones, as much in mappings. */
+/* In each zone, and as much again by what is in use; and in mappings. */
 static void keep_at_most(size_t share)
 {
 	size_t dirty = qr_option(QR_OPT_DIRTY);

@@ -2,8 +2,9 @@
  * The container: what the cgroup that we are in leaves us.
  *
  * Under its memory limit nobody says NULL, the kernel kills.  So less is kept
- * ready in one, a sixteenth of the limit in zones and as much in mappings, and
- * near the limit (less than an eighth is left, page cache not counted) 1 MiB.
+ * ready in one: a sixteenth of the limit in each zone, and up to as much again
+ * by what is in use; a sixteenth in mappings.  Near the limit (less than an
+ * eighth is left, page cache not counted) it is 1 MiB instead of each.
  *
  * Limits change while a program runs: every look reads them anew.
  *

@@ -45,7 +45,7 @@ struct qr_totals {
 	size_t live;		/* bytes in objects of slabs, runs, mappings */
 	size_t mapped;		/* bytes in large mappings that are live */
 	size_t nr_mapped;
-	size_t cached;		/* free objects in arrays, barns, slabs */
+	size_t cached;		/* bytes free in arrays, barns, slabs */
 	size_t free_dirty;	/* free pages that still have memory */
 	size_t committed;	/* bytes of spans below the frontiers */
 	size_t metadata;	/* bytes of descriptors, trees; an estimate */

@@ -37,7 +37,7 @@ void qr_limit_init(void);
 /* @limit bytes from now on; 0: none. */
 void qr_limit_set(size_t limit, bool hard);
 
-/* What may be kept free in zones, as much in mappings; SIZE_MAX: no limit. */
+/* What may be kept free, as a container's share; SIZE_MAX: no limit. */
 size_t qr_limit_keep(void);
 
 /* @bytes, or more, went back to the kernel: after a trim, and every tick. */

@@ -13,7 +13,7 @@
  *					it gives everything back, then PARKED
  *	PARKED	waits for news only	a miss: DEAF, and it is woken
  *
- * In all stages but DEAF the misses of malloc and free call qr_reclaim_note().
+ * The misses of malloc and free call qr_reclaim_note(): a load while DEAF.
  *
  *	tick:	rows that were not used, what was left over in barns, empty
  *		slabs, pcps that were not used, free frames and cached mappings

@@ -1,5 +1,6 @@
 /*
- * The sections of a report that are figures (core/figures.h); each is a file:
+ * The sections of a report that are figures (core/figures.h); each is a file,
+ * and so is memory, which has a header of its own:
  *
  *	slabinfo	per cache: objects, slabs, and where free objects are
  *	zoneinfo	per node: frames, watermarks, what went where

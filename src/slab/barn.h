@@ -17,7 +17,7 @@
 /* Up to @n objects, the most recently freed first; how many. */
 size_t qr_barn_get(struct qr_barn *barn, void **objects, size_t n);
 
-/* Take in objects, the last in @objects being the most recently freed. */
+/* Take in objects, the last being the most recently freed; how many fitted. */
 size_t qr_barn_put(struct qr_cache *cache, struct qr_barn *barn,
 		   void *const *objects, size_t n);
 

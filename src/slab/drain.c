@@ -218,7 +218,7 @@ void qr_pcpu_forget(struct qr_cache *cache)
 	qr_lock_release(&qr_pcpu.drain_lock);
 }
 
-/* Counting, under the drain lock: no row is stopped */
+/* Counting and visiting; under the drain lock no row is stopped */
 
 static size_t row_objects(const struct qr_site *site)
 {

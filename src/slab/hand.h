@@ -30,7 +30,6 @@ void qr_hand_mark(const struct qr_site *site);
 /* A miss that the arrays could not serve: what time is it on this CPU? */
 uint8_t qr_hand_clock(const struct qr_site *site);
 
-
 /* The same miss, when it has been served. */
 void qr_hand_move(const struct qr_site *missed);
 

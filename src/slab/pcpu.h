@@ -5,7 +5,8 @@
  * A region, in slots of 8 bytes:
  *
  *	0	rows: at, al, ft, fl, per cache; 2 slots each
- *	256	per row: capacity and what the slow path remembers
+ *	256	per row: capacity and what the slow path remembers; those of
+ *		numbers that no cache has are slab/hand.c's
  *	384	small arrays: two of 7 slots per row, packed
  *	2432	full-sized arrays: two per row
  *
@@ -27,13 +28,13 @@
  *	1 free array not empty:		1 allocation array empty:
  *	  change roles			  change roles
  *	2 a batch from the barn, or	2 raise the limit towards capacity
- *	  else from slabs		3 all of the free array to the barn, or
- *					  else to its slabs
+ *	  else from slabs		3 the free array (of a small one half)
+ *					  to the barn, or else to its slabs
  *
- * Capacity starts at 7, or 4 KiB, and doubles, and one, as misses of kind 2 and
- * 3 come in quick succession,
- * up to cache->max_capacity; changes of roles let it grow while the objects
- * fit the CPU's nearest cache.  A drain sets it back.
+ * Capacity starts at 7, or 4 KiB, and doubles, and one, as misses of kind 2 of
+ * malloc and 3 of free come in quick succession, up to cache->max_capacity and
+ * to a share of the heap; changes of roles let it grow while the objects fit
+ * the CPU's nearest cache.  A drain, or the hand, sets it back.
  *
  * Objects of another node than the CPU's leave when the roles change: a batch
  * of them goes to their own node's barn.

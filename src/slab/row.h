@@ -37,7 +37,7 @@ static const uint32_t QR_ROW_STOPPED = UINT32_MAX;
 struct qr_row_aux {
 	uint16_t capacity; /* 0: as at first; the row's may lag behind */
 	uint8_t missed; /* when it last missed, by hand.h's clock */
-	uint8_t turns;
+	uint8_t turns;	/* changes of roles, lately; see pcpu.c */
 	uint32_t seen; /* tops of the row when last looked at */
 };
 

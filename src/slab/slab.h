@@ -1,5 +1,9 @@
 /*
- * Slabs: blocks of pages cut into objects of one size.
+ * Slabs: pages cut into objects of one size.
+ *
+ * A slab lies at the start of a block of 2^order frames, aligned to its size,
+ * so that an address leads to its slab by a mask.  It has of it just the
+ * nr_pages that its objects fill; the rest is anybody's.
  *
  * Nothing is stored in the objects.  A slab's state is in the descriptors of
  * its frames: link, counts, cache in the first; a bit per free object in the
@@ -28,7 +32,7 @@
 
 #include "slab/cache.h"
 
-/* Choose order and number of objects for cache->size; sets inverse. */
+/* Choose order, pages and number of objects for cache->size; its inverses. */
 void qr_slab_layout(struct qr_cache *cache);
 
 /*
@@ -54,18 +58,18 @@ void qr_slab_flush(struct qr_cache *cache, unsigned cpu, void *const *objects,
 void *qr_slab_find_offender(const struct qr_cache *cache,
 			    void *const *objects, size_t n, bool *ret_twice);
 
-/* The cache of the slab that @frame belongs to; NULL: to none. */
-struct qr_cache *qr_slab_cache_of(const struct qr_span *span, size_t frame);
-
-/* The node whose memory an object is. */
-unsigned qr_slab_node(const struct qr_cache *cache, const void *object);
-
 /*
  * The same at a glance: false if one is no object, or is freed twice with at
  * most one other in between.
  */
 bool qr_slab_glance(const struct qr_cache *cache, void *const *objects,
 		    size_t n);
+
+/* The cache of the slab that @frame belongs to; NULL: to none. */
+struct qr_cache *qr_slab_cache_of(const struct qr_span *span, size_t frame);
+
+/* The node whose memory an object is. */
+unsigned qr_slab_node(const struct qr_cache *cache, const void *object);
 
 /* Give empty slabs of @node back; bytes.  Age: if unused for a tick. */
 size_t qr_slab_shrink(struct qr_cache *cache, unsigned node);
