@@ -1,7 +1,7 @@
 #include "core/blame.h"
 
 #include "arena/large.h"
-#include "arena/node.h"
+#include "arena/zone.h"
 #include "core/boot.h"
 #include "slab/misuse.h"
 #include "slab/slab.h"

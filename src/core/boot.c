@@ -2,8 +2,8 @@
 
 #include "arena/large.h"
 #include "arena/policy.h"
-#include "core/fork.h"
 #include "core/config.h"
+#include "core/fork.h"
 #include "core/limit.h"
 #include "core/news.h"
 #include "core/reclaim.h"
@@ -12,7 +12,6 @@
 #include "slab/hot.h"
 #include "slab/pcpu.h"
 #include "sys/limits.h"
-#include "sys/map.h"
 #include "sys/print.h"
 #include "sys/topology.h"
 

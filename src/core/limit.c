@@ -5,7 +5,6 @@
 #include "arena/node.h"
 #include "core/boot.h"
 #include "core/container.h"
-#include "core/core.h"
 #include "core/reclaim.h"
 #include "core/report.h"
 #include "core/reserve.h"

@@ -1,8 +1,8 @@
 #include "core/news.h"
 
+#include "sys/bell.h"
 #include "sys/file.h"
 #include "sys/limits.h"
-#include "sys/bell.h"
 #include "sys/pressure.h"
 
 #include <errno.h>

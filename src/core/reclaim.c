@@ -15,8 +15,6 @@
 #include "sys/futex.h"
 #include "sys/thread.h"
 
-#include <errno.h>
-
 enum {
 	LOOK_AFTER = 32, /* misses, or as many 64 KiB */
 	TICK_MS = 1000,

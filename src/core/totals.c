@@ -3,7 +3,7 @@
 #include "arena/node.h"
 #include "core/boot.h"
 #include "core/core.h"
-#include "slab/pcpu.h"
+#include "slab/cache.h"
 
 #include <string.h>
 

@@ -1,7 +1,5 @@
 #include "sys/bell.h"
 
-#include "sys/file.h"
-
 #include <errno.h>
 #include <linux/signalfd.h>
 #include <signal.h>
