@@ -9,11 +9,11 @@
  * find it.
  *
  *	resident	ahead, at most		unused, at most
- *	below 4 MiB	nothing			nothing
+ *	below 1 MiB	nothing			nothing
  *	above		1/64, up to 1 MiB	1/32: a step of each migratetype
  *	above 96 MiB	a huge page		1/24: a huge page of each
  *
- * The first step is 64 KiB; each may be twice the one before while nothing is
+ * The first step is 16 KiB; each may be twice the one before while nothing is
  * given back, because only then has all that came before been wanted.  Once
  * steps are largest, the next are huge pages (arena/huge.h), where there are
  * any.  Large runs are left alone: a program may never touch the most of them.
@@ -29,9 +29,9 @@
 #include <errno.h>
 
 enum {
-	MIN_RESIDENT = 1 << 10, /* frames */
+	MIN_RESIDENT = 1 << 8, /* frames */
 	SHARE_SHIFT = 6,
-	FIRST_ORDER = 4,
+	FIRST_ORDER = 2,
 	LAST_ORDER = 8,
 	MAX_REQUEST = 1 << 5,  /* frames */
 	HUGE_ORDER = QR_PAGEBLOCK_ORDER,

@@ -42,7 +42,7 @@ static void need_populate(void)
 Test(fault, a_small_heap_is_not_faulted_ahead)
 {
 	arena_init(64 * MIB);
-	for (size_t n = 0; n < 4 * MIB >> QR_FRAME_SHIFT; n += 2)
+	for (size_t n = 0; n < MIB >> QR_FRAME_SHIFT; n += 2)
 		grow_by(1);
 	cr_assert_eq(nr_faulted(), 0);
 	cr_assert_eq(nr_ahead(), 0);
@@ -111,7 +111,7 @@ Test(fault, steps_double_until_memory_is_given_back)
 		sizes[i] = nr_faulted() - before;
 	}
 	for (int i = 0; i < 4; i++)
-		cr_assert_eq(sizes[i], 16u << i, "step %d: %zu", i, sizes[i]);
+		cr_assert_eq(sizes[i], 4u << i, "step %d: %zu", i, sizes[i]);
 	check_zones();
 }
 
