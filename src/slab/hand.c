@@ -123,14 +123,18 @@ static void look_at(const struct qr_site *site)
 	struct qr_cache_node *node = qr_cache_node(site->cache, home);
 	struct qr_row row = qr_row_read(site);
 
+	/* first, so that who begins to use it meanwhile marks it again */
+	unmark(site);
 	if (!qr_row_is_untouched(row) &&
-	    (is_in_use(site, row) || !empty_row(site, row)))
+	    (is_in_use(site, row) || !empty_row(site, row))) {
+		qr_hand_mark(site);
 		return;
+	}
 	empty_barn(site->cache, node, (unsigned)site->id);
 	if (__atomic_load_n(&node->nr_slabs, __ATOMIC_RELAXED) < FEW_SLABS)
 		qr_slab_shrink(site->cache, home);
-	if (!__atomic_load_n(&node->barn.nr_objects, __ATOMIC_RELAXED))
-		unmark(site);
+	if (__atomic_load_n(&node->barn.nr_objects, __ATOMIC_RELAXED))
+		qr_hand_mark(site);
 }
 
 void qr_hand_move(const struct qr_site *missed)
