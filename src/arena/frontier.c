@@ -20,6 +20,12 @@
  *
  * A step into a pageblock of the other migratetype leaves the rest of it to
  * that type and begins the next; in the zone's first pageblock they mix.
+ *
+ * A step begins at a multiple of its size.  Where the range ends before the
+ * next one does, a block may still lie astride the frontier:
+ *
+ *	| in use |   free   frontier   addresses only   |end
+ *		 <-------------- the block ------------->
  */
 #include "arena/buddy.h"
 #include "arena/huge.h"
@@ -34,26 +40,53 @@ enum {
 	DESCRIBE_MAX = 1 << 16,
 };
 
-/* Where a block of @order would begin; past end: there is no room. */
-static size_t place(const struct qr_zone *zone, unsigned order,
+bool qr_zone_has_room(const struct qr_zone *zone, unsigned order)
+{
+	size_t size = (size_t)1 << order;
+
+	return qr_round_up(zone->frontier, size) + size <= zone->end;
+}
+
+size_t qr_zone_astride(const struct qr_zone *zone, unsigned order)
+{
+	size_t size = (size_t)1 << order, frontier = zone->frontier;
+	size_t from = qr_round_down(frontier, size);
+
+	qr_lock_assert_held(&zone->lock);
+	return from >= zone->start && from < frontier &&
+			       from + size <= zone->end &&
+			       qr_buddy_range_is_free(zone, from,
+						      frontier - from)
+		       ? from
+		       : 0;
+}
+
+/* The last that the range has, now that nothing fits behind the frontier. */
+static size_t place_astride(struct qr_zone *zone, unsigned order)
+{
+	size_t from;
+
+	qr_lock_acquire(&zone->lock);
+	from = qr_zone_astride(zone, order);
+	qr_lock_release(&zone->lock);
+	return from ? from : zone->end;
+}
+
+/* Where a block of @order would begin; end or past it: there is no room. */
+static size_t place(struct qr_zone *zone, unsigned order,
 		    enum qr_migratetype type)
 {
 	size_t size = (size_t)1 << order, frontier = zone->frontier;
 	size_t next = qr_round_up(frontier, QR_PAGEBLOCK_FRAMES);
 	size_t from = qr_round_up(next, size);
 
+	if (!qr_zone_has_room(zone, order))
+		return place_astride(zone, order);
 	if (frontier < next && frontier > zone->start + QR_PAGEBLOCK_FRAMES &&
 	    qr_span_pageblock(zone->span, frontier)->migratetype != type &&
 	    from + size <= zone->end)
 		return from;
 	return qr_round_up(frontier, size);
-}
-
-bool qr_zone_has_room(const struct qr_zone *zone, unsigned order)
-{
-	size_t size = (size_t)1 << order;
-
-	return qr_round_up(zone->frontier, size) + size <= zone->end;
 }
 
 /* Metadata for frames up to @to. */

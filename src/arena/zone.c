@@ -59,7 +59,7 @@ static bool grow(struct qr_zone *zone, unsigned order, enum qr_migratetype type)
 	size_t frontier = zone->frontier;
 	bool grown;
 
-	if (!qr_zone_has_room(zone, order))
+	if (!qr_zone_has_room(zone, order) && !qr_zone_astride(zone, order))
 		return false;
 	qr_lock_release(&zone->lock);
 	grown = qr_zone_grow(zone, order, type, frontier);

@@ -144,8 +144,14 @@ void qr_zone_free_bulk(struct qr_zone *zone, unsigned order,
 bool qr_zone_grow(struct qr_zone *zone, unsigned order,
 		  enum qr_migratetype type, size_t seen);
 
-/* Is there room for a block of @order in the rest of the range? */
+/* Is there room for a block of @order behind the frontier? */
 bool qr_zone_has_room(const struct qr_zone *zone, unsigned order);
+
+/*
+ * The first frame of a block of @order that has the frontier inside of it and
+ * nothing in use below that; 0: there is none.  zone->lock is held.
+ */
+size_t qr_zone_astride(const struct qr_zone *zone, unsigned order);
 
 /* Let the frontier retreat over free, clean frames; metadata goes back. */
 void qr_zone_retreat(struct qr_zone *zone);

@@ -208,6 +208,27 @@ Test(zone, the_frontier_moves_by_a_page_of_descriptors_or_the_block_wanted)
 	check_zones();
 }
 
+/* The last of the range counts, however far the frontier has come. */
+Test(zone, the_last_block_may_lie_astride_the_frontier)
+{
+	struct qr_zone *zone = arena_init(16 * MIB);
+	size_t last = zone->end - QR_MAX_BLOCK_FRAMES;
+	struct qr_page *page;
+
+	do
+		page = alloc(zone, QR_STEP_FRAMES);
+	while (qr_zone_frame(zone, page) < last);
+	cr_assert_eq(qr_zone_frame(zone, page), last);
+	/* below the frontier there is something in use */
+	cr_assert_null(qr_zone_alloc(zone, QR_MAX_BLOCK_FRAMES, 0,
+				     QR_MIGRATE_RUN, NULL));
+	qr_zone_free(zone, page, QR_STEP_FRAMES);
+	cr_assert_eq(zone->frontier, last + QR_STEP_FRAMES);
+	cr_assert_eq(alloc(zone, QR_MAX_BLOCK_FRAMES), page);
+	cr_assert_eq(zone->frontier, zone->end);
+	check_zones();
+}
+
 static unsigned type_at(struct qr_zone *zone, struct qr_page *page)
 {
 	return qr_span_pageblock(zone->span, qr_zone_frame(zone, page))
