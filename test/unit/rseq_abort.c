@@ -53,6 +53,7 @@ enum {
 	MAX_STEPS = 100,
 	MAX_PRELUDE = 10000,
 	TRIES = 1000,
+	MAX_CHANCES = 20, /* in one scenario */
 };
 
 /*
@@ -101,6 +102,7 @@ struct table {
 static struct {
 	const char *scenario, *how;
 	size_t step;
+	unsigned chances;
 	pid_t child;
 } now;
 
@@ -169,12 +171,17 @@ static QR_NOINLINE int change_once(void)
 			      &r->desired, shared->dst, r->src, r->n);
 }
 
-/* An aborted change says MOVED; whoever called it tries again. */
+/*
+ * An aborted change says MOVED; whoever called it tries again, as often as it
+ * takes: the machine may abort it as well.  With another id once again.
+ */
 static uint64_t run_change(void)
 {
 	int rc = change_once();
 
-	if (rc == QR_RSEQ_MOVED)
+	if (shared->request.other_id)
+		return (uint64_t)change_once();
+	while (rc == QR_RSEQ_MOVED)
 		rc = change_once();
 	return (uint64_t)rc;
 }
@@ -429,11 +436,17 @@ static bool run_into(uint64_t ip)
 	return true;
 }
 
+/* The machine's own doing, a round is repeated: it does not go on for ever. */
+static void repeat(const char *why)
+{
+	CHECK(now.chances++ < MAX_CHANCES, why);
+}
+
 /*
  * The child stands inside of a sequence that is in force: it aborts when it
- * goes on.  Then it runs to the end.
+ * goes on.  Then it runs to the end.  False: the next try was aborted too.
  */
-static void abort_here(int32_t id, const struct table *table,
+static bool abort_here(int32_t id, const struct table *table,
 		       const struct scenario *scenario)
 {
 	char *cs = area(qr_rseq.cs_offset);
@@ -449,11 +462,13 @@ static void abort_here(int32_t id, const struct table *table,
 		write_state(id, &s);
 	}
 	/* every operation here is tried again, and again in force */
-	CHECK(run_into(table->start), "not tried again");
+	if (!run_into(table->start))
+		return false;
 	CHECK(peek(cs) == (uintptr_t)table, "not in force again");
 	poke(cs, 0); /* or the stop itself aborts it */
 	CHECK(resume(PTRACE_CONT) == SIGSTOP, "another stop");
 	check_outcome(id, scenario, &s);
+	return true;
 }
 
 static bool inside(const struct table *table, uint64_t ip)
@@ -479,16 +494,31 @@ static void check_beginning(int32_t id, const struct table *table,
 	check_outcome(id, scenario, &scenario->before);
 }
 
+/* The sequence was left: there is nothing that could be aborted. */
+static bool run_to_end(int32_t id, const struct table *table,
+		       const struct scenario *scenario)
+{
+	check_committed(id, scenario, &scenario->before);
+	if (run_into(table->abort)) {
+		/* with another id there is another try, aborted by chance */
+		CHECK(scenario->request.other_id, "aborted behind its end");
+		CHECK(resume(PTRACE_CONT) == SIGSTOP, "another stop");
+		return false;
+	}
+	check_outcome(id, scenario, &scenario->before);
+	return true;
+}
+
 /*
  * Step to the instruction that is number @now.step from the first and abort
- * there.  Returns where it is; 0 when the sequence is over by then, with all
- * done that there was to do, so that nothing aborts.
+ * there.  *@ret_ip: where it is; 0 when the sequence is over by then, with all
+ * done that there was to do, so that nothing aborts.  False: once more.
  */
-static uint64_t abort_after_steps(int32_t id, const struct table *table,
-				  const struct scenario *scenario)
+static bool abort_after_steps(int32_t id, const struct table *table,
+			      const struct scenario *scenario, uint64_t *ret_ip)
 {
 	char *cs = area(qr_rseq.cs_offset);
-	uint64_t ip, abort_text;
+	uint64_t ip;
 
 	do {
 		start_round(id, scenario);
@@ -499,19 +529,12 @@ static uint64_t abort_after_steps(int32_t id, const struct table *table,
 		CHECK(resume(PTRACE_SINGLESTEP) == SIGTRAP, "another stop");
 	poke(cs, (uintptr_t)table);
 	ip = child_ip();
-	if (inside(table, ip)) {
-		abort_here(id, table, scenario);
-		return ip;
-	}
-	check_committed(id, scenario, &scenario->before);
-	abort_text = put_breakpoint(table->abort);
-	CHECK(resume(PTRACE_CONT) == SIGSTOP, "aborted behind its end");
-	put_text(table->abort, abort_text);
-	check_outcome(id, scenario, &scenario->before);
-	return 0;
+	*ret_ip = inside(table, ip) ? ip : 0;
+	return *ret_ip ? abort_here(id, table, scenario)
+		       : run_to_end(id, table, scenario);
 }
 
-static void abort_at_breakpoint(int32_t id, uint64_t ip,
+static bool abort_at_breakpoint(int32_t id, uint64_t ip,
 				const struct table *table,
 				const struct scenario *scenario)
 {
@@ -520,7 +543,7 @@ static void abort_at_breakpoint(int32_t id, uint64_t ip,
 	} while (!run_into(ip));
 	CHECK(peek(area(qr_rseq.cs_offset)) == (uintptr_t)table,
 	      "not in force");
-	abort_here(id, table, scenario);
+	return abort_here(id, table, scenario);
 }
 
 static size_t try_scenario(const struct table *table,
@@ -532,21 +555,25 @@ static size_t try_scenario(const struct table *table,
 
 	now.scenario = scenario->name;
 	now.how = "beginning";
+	now.chances = 0;
 	now.step = 0;
 	check_beginning(id, table, scenario);
 	now.how = "step";
 	for (now.step = 0;; now.step++) {
 		CHECK(n < MAX_STEPS, "no end");
 		CHECK(child_id() == id, "the id wanders");
-		ips[n] = abort_after_steps(id, table, scenario);
+		while (!abort_after_steps(id, table, scenario, &ips[n]))
+			repeat("not tried again");
 		if (!ips[n])
 			break;
 		n++;
 	}
 	CHECK(n >= 2, "hardly a sequence");
 	now.how = "breakpoint";
-	for (now.step = 0; now.step < n; now.step++)
-		abort_at_breakpoint(id, ips[now.step], table, scenario);
+	for (now.step = 0; now.step < n; now.step++) {
+		while (!abort_at_breakpoint(id, ips[now.step], table, scenario))
+			repeat("not tried again");
+	}
 	return n;
 }
 
