@@ -28,8 +28,9 @@
  *	1 free array not empty:		1 allocation array empty:
  *	  change roles			  change roles
  *	2 a batch from the barn, or	2 raise the limit towards capacity
- *	  else from slabs		3 the free array (of a small one half)
- *					  to the barn, or else to its slabs
+ *	  else from slabs		3 the free array (half, if it has few
+ *					  objects) to the barn, or else to its
+ *					  slabs
  *
  * Capacity starts at 7, or 4 KiB, and doubles, and one, as misses of kind 2 of
  * malloc and 3 of free come in quick succession, up to cache->max_capacity and
