@@ -4,9 +4,9 @@
  * static program must find all of them here, or libc.a would bring its own
  * malloc beside ours.
  */
+#include "base/bits.h"
 #include "core/core.h"
 #include "sys/map.h"
-#include "base/bits.h"
 
 #include <errno.h>
 #include <malloc.h>

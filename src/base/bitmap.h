@@ -35,17 +35,6 @@ QR_INLINE void qr_bitmap_clear_range(uint64_t *map, size_t bit, size_t n)
 	}
 }
 
-QR_INLINE bool qr_bitmap_any_in_range(const uint64_t *map, size_t bit,
-				      size_t n)
-{
-	for (size_t end = bit + n, step; bit < end; bit += step) {
-		step = qr_bitmap_step(bit, end);
-		if (map[bit / 64] & qr_bit_range(bit % 64, (unsigned)step))
-			return true;
-	}
-	return false;
-}
-
 QR_INLINE size_t qr_bitmap_count_range(const uint64_t *map, size_t bit,
 				       size_t n)
 {
