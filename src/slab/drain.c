@@ -86,6 +86,9 @@ static bool empty_stopped(const struct qr_site *site)
 
 	if (!qr_row_is_stopped(row) || row.fl)
 		return false;
+	/* a hand had made it untouched before it was stopped */
+	if (!row.at && !row.ft)
+		return false;
 	give_back(site, row);
 	return true;
 }

@@ -1,5 +1,7 @@
 #include "slab.h"
 
+#include "slab/row.h"
+
 #include <pthread.h>
 
 enum { THREADS = 4, OBJECTS = 500, ROUNDS = 2000 };
@@ -150,6 +152,25 @@ Test(pcpu, what_a_row_holds_unused_goes_back_by_the_misses_of_others)
 	cr_assert_eq(cached(idle), 0u);
 	cr_assert_eq(qr_cache_node(idle, 0)->nr_slabs, 0u);
 	cr_assert_null(qr_slab_check(idle, 0));
+}
+
+/* stop() had read the row before the hand emptied it, and wrote after it. */
+Test(pcpu, a_row_that_was_emptied_while_it_was_stopped_is_opened_again)
+{
+	struct qr_cache *cache;
+	struct qr_site site;
+
+	slab_init();
+	cache = cache_of(112);
+	cr_assert(qr_pcpu_alloc(cache_of(64)));
+	cr_assert(qr_pcpu_alloc(cache));
+	cr_assert(qr_site_here(cache, &site));
+	if (qr_rseq.mode == QR_RSEQ_OFF)
+		return; /* a lock is held all along */
+	*site.row = (struct qr_row){.al = QR_ROW_STOPPED};
+	qr_pcpu_drain(NULL);
+	cr_assert(qr_row_is_untouched(qr_row_read(&site)));
+	cr_assert(qr_pcpu_alloc(cache));
 }
 
 Test(pcpu, arrays_of_a_small_heap_hold_little)
