@@ -8,7 +8,7 @@ enum {
 	ALL_RUN_FRAMES = 2048, /* of all CPUs together, about */
 	MIN_RUN_FRAMES = 64,   /* of one */
 	MAX_RUN_FRAMES = 512,
-	SHARE_SHIFT = 6,
+	SHARE_SHIFT = 6, /* of the heap, in one pcp */
 	LEAST_FRAMES = 16,
 };
 
@@ -24,8 +24,7 @@ void qr_pcps_init(unsigned nr_cpus)
 				  MIN_RUN_FRAMES, MAX_RUN_FRAMES);
 }
 
-/* Frames that may be in a pcp: as many as that, but a share of the heap only.
- */
+/* Frames that may be in a pcp: @most, but a share of the heap only. */
 static size_t share(size_t most)
 {
 	size_t heap = qr_budget_used() >> QR_FRAME_SHIFT;

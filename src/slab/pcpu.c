@@ -7,7 +7,7 @@
 
 enum {
 	HOT_MISSES = 8, /* of the CPU, between two of the row */
-	FEW = 32,
+	FEW = 32, /* objects: of a full array so small, half stays */
 	TURNS = 2,
 	MANY = 1 << 7, /* in aux->turns: no topping up */
 	NEAR_BYTES = 1 << 14, /* arrays of objects that these add */
@@ -36,9 +36,9 @@ static void grow(struct qr_site *site, size_t most)
 static void note_miss(struct qr_site *site)
 {
 	uint8_t now = qr_hand_clock(site);
-	uint8_t then =
-		__atomic_exchange_n(&site->aux->missed, now, __ATOMIC_RELAXED);
+	uint8_t then = __atomic_load_n(&site->aux->missed, __ATOMIC_RELAXED);
 
+	__atomic_store_n(&site->aux->missed, now, __ATOMIC_RELAXED);
 	if ((uint8_t)(now - then) <= HOT_MISSES)
 		grow(site, qr_row_bytes());
 }
